@@ -1,0 +1,1 @@
+"""What runs away from the server: the speaker, and the web pages."""

@@ -1,0 +1,1 @@
+"""The speaker on the pole: receives, buffers, and sounds on time."""

@@ -1,0 +1,1 @@
+"""Sources: what produces a programme's PCM."""

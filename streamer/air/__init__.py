@@ -1,0 +1,1 @@
+"""Who is heard where: the zone tree and the arbiter; pure."""

@@ -1,0 +1,1 @@
+"""HTTP: thin FastAPI routers over the studio and the store."""

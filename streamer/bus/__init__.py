@@ -1,0 +1,1 @@
+"""How packets and the state of the air travel from the studio to the fan-outs."""

@@ -1,0 +1,1 @@
+"""Listeners: which packets each is due, and how they reach its socket."""

@@ -1,0 +1,1 @@
+"""Audio values, codec and pure timing; sans-I/O: time is an argument."""

@@ -1,0 +1,1 @@
+"""From a source's PCM to RTP packets, once per programme; and their recording."""

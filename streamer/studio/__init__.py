@@ -1,0 +1,1 @@
+"""Where broadcasts start and end: source, programme, arbiter, bus, records."""

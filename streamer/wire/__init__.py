@@ -1,0 +1,1 @@
+"""Bytes to messages and back, as FORMAT.md says; sans-I/O, standard library only."""

@@ -1,0 +1,253 @@
+"""Control messages of a listener's connection: one JSON object per text message.
+
+FORMAT.md is normative. Each message is a frozen dataclass; :func:`serialize` and
+:func:`parse_from_server` / :func:`parse_from_listener` are inverse to each other.
+Unknown members are ignored and unknown types reported, so that versions mix.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from streamer.wire.errors import RemoteWireError
+
+SUBPROTOCOL = "loacast.v1"
+"Offered and required in ``Sec-WebSocket-Protocol``; names the format's version."
+MAX_CONTROL_BYTES = 4096
+PTIMES_MS = (20, 40, 60)
+"What a listener may ask to get per binary message."
+
+
+class CloseCode:
+    """WebSocket close codes we send (RFC 6455, section 7.4.1, and FORMAT.md)."""
+
+    GOING_AWAY = 1001
+    UNSUPPORTED_DATA = 1003
+    INVALID_PAYLOAD = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    TRY_AGAIN_LATER = 1013
+
+
+class ProgrammeClass(StrEnum):
+    """How much a programme matters; the arbiter's order is in `streamer.air`."""
+
+    BACKGROUND = "background"
+    NORMAL = "normal"
+    PRIORITY = "priority"
+    EMERGENCY = "emergency"
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """First message of the server: who the listener is."""
+
+    type: ClassVar[str] = "welcome"
+    speaker: str
+    "Identifier of the speaker whose credential was shown."
+    zone: str
+    "Identifier of the zone it stands in."
+    ptime_ms: int
+    "Audio per binary message, as asked for."
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to sound; sent after the welcome and whenever it changes."""
+
+    type: ClassVar[str] = "settings"
+    volume_percent: int
+    "0 (mute) to 100."
+    playout_delay_ms: int
+    "D: a sample captured at c is played at c + D on the server's clock."
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """A programme is heard in the listener's zone from `from_us` on.
+
+    The sample with RTP timestamp t was captured at
+    ``clock_us + ((t - timestamp) mod 2**32) / 0.048`` on the server's clock.
+    """
+
+    type: ClassVar[str] = "programme"
+    broadcast: str
+    programme_class: ProgrammeClass
+    title: str
+    ssrc: int
+    payload_type: int
+    timestamp: int
+    clock_us: int
+    from_us: int
+    "Media instant of the switch; packets captured before it are pre-roll only."
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing is heard in the listener's zone from `from_us` on."""
+
+    type: ClassVar[str] = "idle"
+    from_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """The server is about to close; come back after the hint, with full jitter."""
+
+    type: ClassVar[str] = "goodbye"
+    reason: str
+    retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A listener asks for the server's clock."""
+
+    type: ClassVar[str] = "ping"
+    sent_us: int
+    "The listener's own clock; returned as it is."
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The server's answer to a `Ping` (RFC 5905, section 8: T1, T2, T3)."""
+
+    type: ClassVar[str] = "pong"
+    sent_us: int
+    received_us: int
+    transmitted_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a speaker received and played since it connected.
+
+    Counters are named as in W3C webrtc-stats; times are in seconds there, in
+    whole units of the name's suffix here.
+    """
+
+    type: ClassVar[str] = "report"
+    broadcast: str | None
+    "What it is playing now."
+    packets_received: int
+    packets_lost: int
+    packets_discarded: int
+    "Arrived too late to be played, or twice."
+    total_samples_received: int
+    concealed_samples: int
+    silent_concealed_samples: int
+    concealment_events: int
+    round_trip_time_us: int
+    clock_offset_us: int
+    clock_drift_ppm: int
+    audio_level_dbfs: int
+    volume_percent: int
+
+
+ServerMessage = Welcome | Settings | Programme | Idle | Goodbye | Pong
+ListenerMessage = Ping | Report
+Message = ServerMessage | ListenerMessage
+
+_FROM_SERVER: tuple[type[ServerMessage], ...] = (
+    Welcome,
+    Settings,
+    Programme,
+    Idle,
+    Goodbye,
+    Pong,
+)
+_FROM_LISTENER: tuple[type[ListenerMessage], ...] = (Ping, Report)
+
+M = TypeVar("M", bound=Message)
+
+
+class UnknownMessageError(RemoteWireError):
+    """A well-formed message of a type this version does not know; skip it."""
+
+
+def serialize(message: Message) -> str:
+    """Return *message* as compact JSON."""
+    members = {f.name: getattr(message, f.name) for f in fields(message)}
+    return json.dumps(
+        {"type": message.type} | members, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def parse_from_server(text: str) -> ServerMessage:
+    """Read what a server sent.
+
+    Raises:
+        UnknownMessageError: Its type is from a later version.
+        RemoteWireError: It is not what FORMAT.md says.
+    """
+    return _parse(text, _FROM_SERVER)
+
+
+def parse_from_listener(text: str) -> ListenerMessage:
+    """Read what a listener sent; raises like :func:`parse_from_server`."""
+    return _parse(text, _FROM_LISTENER)
+
+
+def _parse(text: str, types: tuple[type[M], ...]) -> M:
+    members = _load_object(text)
+    kind = members.get("type")
+    for message_type in types:
+        if message_type.type == kind:
+            return _build(message_type, members)
+    raise UnknownMessageError(f"unknown message type {str(kind)[:40]!r}")
+
+
+def _load_object(text: str) -> dict[str, Any]:
+    if len(text) > MAX_CONTROL_BYTES:
+        raise RemoteWireError(f"control message is over {MAX_CONTROL_BYTES} bytes")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RemoteWireError(f"control message is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise RemoteWireError("control message is not a JSON object")
+    return value
+
+
+def _build(message_type: type[M], members: Mapping[str, Any]) -> M:
+    values = {
+        name: _convert(message_type.type, name, members.get(name), kind)
+        for name, kind in _KINDS[message_type].items()
+    }
+    return message_type(**values)
+
+
+def _convert(message: str, name: str, value: Any, kind: Any) -> Any:
+    """Return *value* as *kind*; JSON's true is not a number here."""
+    if kind == str | None and value is None:
+        return None
+    if kind is ProgrammeClass and value in tuple(ProgrammeClass):
+        return ProgrammeClass(value)
+    if kind is int and type(value) is int:
+        return value
+    if kind in (str, str | None) and isinstance(value, str):
+        return value
+    raise RemoteWireError(f"{message}.{name} is missing or not {_DESCRIPTIONS[kind]}")
+
+
+_DESCRIPTIONS: dict[Any, str] = {
+    int: "an integer",
+    str: "a string",
+    str | None: "a string or null",
+    ProgrammeClass: "one of " + ", ".join(ProgrammeClass),
+}
+
+
+def _member_kinds(message_type: type[Message]) -> dict[str, Any]:
+    hints = get_type_hints(message_type)
+    return {field.name: hints[field.name] for field in fields(message_type)}
+
+
+_KINDS: dict[type[Any], dict[str, Any]] = {
+    message_type: _member_kinds(message_type)
+    for message_type in (*_FROM_SERVER, *_FROM_LISTENER)
+}
