@@ -1,0 +1,293 @@
+"""DTLS 1.2 over memory BIOs, and the SRTP keys it agrees on (RFC 5763, RFC 5764).
+
+Sans-I/O: datagrams in, datagrams out, the next retransmission as a result. One
+certificate and one context serve all peers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
+
+DTLS_MTU_BYTES = 1200
+"Fits every path of the Internet together with its UDP and IP headers."
+
+_RECORD_HEADER_BYTES = 13
+_EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
+_CERTIFICATE_DAYS = 3650
+_DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
+    "sha-256": hashes.SHA256(),
+    "sha-384": hashes.SHA384(),
+    "sha-512": hashes.SHA512(),
+}
+
+
+class Profile(Enum):
+    """SRTP protection profiles we speak (RFC 5764, section 4.1.2; RFC 7714)."""
+
+    AEAD_AES_128_GCM = ("SRTP_AEAD_AES_128_GCM", 12)
+    AES128_CM_SHA1_80 = ("SRTP_AES128_CM_SHA1_80", 14)
+
+    def __init__(self, openssl_name: str, salt_bytes: int) -> None:
+        self.openssl_name = openssl_name
+        self.salt_bytes = salt_bytes
+
+    @property
+    def key_bytes(self) -> int:
+        """Length of the master key."""
+        return 16
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """What the handshake agreed on; each key is master key and salt in one."""
+
+    profile: Profile
+    local: bytes
+    remote: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A self-signed ECDSA P-256 certificate and its key."""
+
+    key: ec.EllipticCurvePrivateKey
+    x509: x509.Certificate
+
+    @classmethod
+    def generate(cls, *, now_utc: datetime.datetime) -> Self:
+        """Make one that is valid for ten years from the day before *now_utc*."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loacast")])
+        day = datetime.timedelta(days=1)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now_utc - day)
+            .not_valid_after(now_utc + _CERTIFICATE_DAYS * day)
+        )
+        return cls(key, builder.sign(key, hashes.SHA256()))
+
+    @classmethod
+    def parse(cls, pem: bytes) -> Self:
+        """Read what :meth:`serialize` wrote; raises ValueError when damaged."""
+        key = serialization.load_pem_private_key(pem, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key is not an elliptic curve key")
+        return cls(key, x509.load_pem_x509_certificate(pem))
+
+    def serialize(self) -> bytes:
+        """Return key and certificate as PEM: keep it as secret as a password."""
+        key = self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return key + self.x509.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def fingerprint(self) -> str:
+        """The value of ``a=fingerprint:sha-256`` (RFC 8122, section 5)."""
+        return _fingerprint(self.x509, hashes.SHA256())
+
+
+class DtlsContext:
+    """What all peers share."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+        self.ssl = SSL.Context(SSL.DTLS_METHOD)
+        # Any certificate passes here: the SDP's fingerprint decides (RFC 8827, 5.1).
+        self.ssl.set_verify(
+            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True
+        )
+        self.ssl.set_options(SSL.OP_NO_TICKET)
+        self.ssl.set_mode(SSL.MODE_RELEASE_BUFFERS)
+        self.ssl.use_certificate(certificate.x509)
+        self.ssl.use_privatekey(certificate.key)
+        self.ssl.set_cipher_list(
+            b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
+            b":ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA"
+        )
+        profiles = ":".join(profile.openssl_name for profile in Profile)
+        self.ssl.set_tlsext_use_srtp(profiles.encode())
+
+
+class DtlsState(Enum):
+    """Where a peer's association stands."""
+
+    HANDSHAKING = "handshaking"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class DtlsTransport:
+    """One peer's association.
+
+    After each call of :meth:`start`, :meth:`receive` or :meth:`handle_timeout` send
+    what :meth:`datagrams` gives, and call :meth:`handle_timeout` after
+    :meth:`timeout_ns`.
+    """
+
+    def __init__(
+        self, context: DtlsContext, *, client: bool, fingerprints: Mapping[str, str]
+    ) -> None:
+        """Prepare an association.
+
+        Args:
+            context: Shared by all peers.
+            client: Whether we send the ClientHello (``a=setup:active`` of ours).
+            fingerprints: Hash name in lower case to the value in the peer's SDP.
+        """
+        self.state = DtlsState.HANDSHAKING
+        self.error: str | None = None
+        self.keys: SrtpKeys | None = None
+        self._client = client
+        self._fingerprints = fingerprints
+        self._ssl = SSL.Connection(context.ssl, None)
+        self._ssl.set_ciphertext_mtu(DTLS_MTU_BYTES)
+        if client:
+            self._ssl.set_connect_state()
+        else:
+            self._ssl.set_accept_state()
+
+    def start(self) -> None:
+        """Begin; a server waits for the ClientHello."""
+        if self._client:
+            self._shake()
+
+    def receive(self, datagram: bytes) -> None:
+        """Take a datagram that the demultiplexer took for DTLS."""
+        if self.state in (DtlsState.CLOSED, DtlsState.FAILED):
+            return
+        try:
+            self._ssl.bio_write(datagram)
+        except SSL.Error as error:
+            self._fail(f"DTLS: {error}")
+            return
+        if self.state is DtlsState.HANDSHAKING:
+            self._shake()
+        else:
+            self._read()
+
+    def datagrams(self) -> Iterator[bytes]:
+        """Yield what is to be sent now, each at most `DTLS_MTU_BYTES` long."""
+        try:
+            flight = self._ssl.bio_read(65_536)
+        except SSL.WantReadError:
+            return
+        yield from _pack(_records(flight))
+
+    def timeout_ns(self) -> int | None:
+        """Return how long until :meth:`handle_timeout`; None when nothing is due."""
+        if self.state is not DtlsState.HANDSHAKING:
+            return None
+        seconds = self._ssl.DTLSv1_get_timeout()
+        return None if seconds is None else int(seconds * 1_000_000_000)
+
+    def handle_timeout(self) -> None:
+        """Retransmit a lost flight (RFC 6347, section 4.2.4); fails after many."""
+        try:
+            self._ssl.DTLSv1_handle_timeout()
+        except SSL.Error:
+            self._fail("the handshake was not answered")
+
+    def close(self) -> None:
+        """Say goodbye (close_notify)."""
+        if self.state is DtlsState.CONNECTED:
+            with contextlib.suppress(SSL.Error):  # it is over either way
+                self._ssl.shutdown()
+        self.state = DtlsState.CLOSED
+
+    def _shake(self) -> None:
+        try:
+            self._ssl.do_handshake()
+        except SSL.WantReadError:
+            return
+        except SSL.Error as error:
+            self._fail(f"handshake failed: {error}")
+            return
+        self._connected()
+
+    def _connected(self) -> None:
+        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+        if certificate is None or not self._is_expected(certificate):
+            self._fail("the certificate does not match the fingerprint in the SDP")
+            return
+        name = self._ssl.get_selected_srtp_profile().decode()
+        profile = next((p for p in Profile if p.openssl_name == name), None)
+        if profile is None:
+            self._fail("the peer offers no SRTP profile of ours")
+            return
+        self.keys = self._export(profile)
+        self.state = DtlsState.CONNECTED
+
+    def _is_expected(self, certificate: x509.Certificate) -> bool:
+        return any(
+            _fingerprint(certificate, _DIGESTS[name]) == value.upper()
+            for name, value in self._fingerprints.items()
+            if name in _DIGESTS
+        )
+
+    def _export(self, profile: Profile) -> SrtpKeys:
+        """RFC 5764, section 4.2: client key, server key, client salt, server salt."""
+        key, salt = profile.key_bytes, profile.salt_bytes
+        material = self._ssl.export_keying_material(_EXPORTER_LABEL, 2 * (key + salt))
+        client = material[:key] + material[2 * key : 2 * key + salt]
+        server = material[key : 2 * key] + material[2 * key + salt :]
+        local, remote = (client, server) if self._client else (server, client)
+        return SrtpKeys(profile, local, remote)
+
+    def _read(self) -> None:
+        """Take in what follows the handshake: retransmissions, alerts."""
+        try:
+            self._ssl.recv(2048)  # application data is not for us: dropped
+        except SSL.ZeroReturnError:
+            self.state = DtlsState.CLOSED
+        except SSL.WantReadError:
+            pass
+        except SSL.Error as error:
+            self._fail(f"DTLS: {error}")
+
+    def _fail(self, why: str) -> None:
+        self.error = why
+        self.state = DtlsState.FAILED
+
+
+def _fingerprint(certificate: x509.Certificate, digest: hashes.HashAlgorithm) -> str:
+    return certificate.fingerprint(digest).hex(":").upper()
+
+
+def _records(flight: bytes) -> Iterator[bytes]:
+    """Split what OpenSSL wrote at the borders of DTLS records (RFC 6347, 4.1)."""
+    position = 0
+    while position < len(flight):
+        body = position + _RECORD_HEADER_BYTES
+        end = body + int.from_bytes(flight[body - 2 : body])
+        yield flight[position:end]
+        position = end
+
+
+def _pack(records: Iterable[bytes]) -> Iterator[bytes]:
+    """Fill datagrams with whole records, as many as fit."""
+    datagram = b""
+    for record in records:
+        if datagram and len(datagram) + len(record) > DTLS_MTU_BYTES:
+            yield datagram
+            datagram = b""
+        datagram += record
+    if datagram:
+        yield datagram
