@@ -83,46 +83,51 @@ class RowProtector(Protocol):
         ...
 
 
-def binding_protector(
-    rows: npt.NDArray[np.uint8], sessions: Sequence[SrtpSession]
-) -> RowProtector:
-    """Call libsrtp on the rows where they lie: no copy, no allocation per packet."""
-    lengths = np.zeros(len(sessions), np.int32)
-    first_row = ffi.cast("unsigned char *", rows.ctypes.data)
-    first_length = ffi.cast("int *", lengths.ctypes.data)
-    calls = [
-        (session.outbound._srtp[0], first_row + STRIDE_BYTES * i, first_length + i)
-        for i, session in enumerate(sessions)
-    ]
-    protect: Callable[[Any, Any, Any], int] = lib.srtp_protect
+class BindingProtector:
+    """Calls libsrtp on the rows where they lie: no copy, no allocation per packet."""
 
-    def protect_rows(length: int) -> npt.NDArray[np.int32]:
-        lengths[:] = length
-        failed = [i for i, call in enumerate(calls) if protect(*call)]
-        lengths[failed] = 0
-        return lengths
+    def __init__(
+        self, rows: npt.NDArray[np.uint8], sessions: Sequence[SrtpSession]
+    ) -> None:
+        # libsrtp is handed bare addresses: what they point into must live as long.
+        self._alive = (rows, tuple(sessions))
+        self._lengths = np.zeros(len(sessions), np.int32)
+        row = ffi.cast("unsigned char *", rows.ctypes.data)
+        length = ffi.cast("int *", self._lengths.ctypes.data)
+        self._calls = [
+            (session.outbound._srtp[0], row + STRIDE_BYTES * i, length + i)
+            for i, session in enumerate(sessions)
+        ]
 
-    return protect_rows
+    def __call__(self, length: int) -> npt.NDArray[np.int32]:
+        """Protect the rows."""
+        protect: Callable[[Any, Any, Any], int] = lib.srtp_protect
+        self._lengths[:] = length
+        failed = [i for i, call in enumerate(self._calls) if protect(*call)]
+        self._lengths[failed] = 0
+        return self._lengths
 
 
-def public_protector(
-    rows: npt.NDArray[np.uint8], sessions: Sequence[SrtpSession]
-) -> RowProtector:
+class PublicProtector:
     """The twin over pylibsrtp's public API: slower, for when the binding moves."""
-    lengths = np.zeros(len(sessions), np.int32)
 
-    def protect_rows(length: int) -> npt.NDArray[np.int32]:
-        for i, session in enumerate(sessions):
+    def __init__(
+        self, rows: npt.NDArray[np.uint8], sessions: Sequence[SrtpSession]
+    ) -> None:
+        self._rows = rows
+        self._sessions = sessions
+        self._lengths = np.zeros(len(sessions), np.int32)
+
+    def __call__(self, length: int) -> npt.NDArray[np.int32]:
+        """Protect the rows."""
+        for i, session in enumerate(self._sessions):
             try:
-                packet = session.protect(rows[i, :length].tobytes())
+                packet = session.protect(self._rows[i, :length].tobytes())
             except pylibsrtp.Error:
-                lengths[i] = 0
-                continue
-            rows[i, : len(packet)] = np.frombuffer(packet, np.uint8)
-            lengths[i] = len(packet)
-        return lengths
-
-    return protect_rows
+                packet = b""
+            self._rows[i, : len(packet)] = np.frombuffer(packet, np.uint8)
+            self._lengths[i] = len(packet)
+        return self._lengths
 
 
 @dataclass(slots=True)
@@ -155,7 +160,7 @@ class SrtpFanout:
         *,
         protector: Callable[
             [npt.NDArray[np.uint8], Sequence[SrtpSession]], RowProtector
-        ] = binding_protector,
+        ] = BindingProtector,
     ) -> None:
         self._outlets = outlets
         self._rows = np.zeros((len(outlets), STRIDE_BYTES), np.uint8)
