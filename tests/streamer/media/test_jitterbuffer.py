@@ -179,7 +179,6 @@ class TestMoving:
         buffer = filled(0, 1)
         buffer.start(-FRAME)
         assert len(buffer) == 0
-        assert buffer.newest is None
         assert buffer.insert(packet(0)) is Verdict.ACCEPTED
         assert buffer.insert(packet(-1)) is Verdict.ACCEPTED
         assert (buffer.next_timestamp, buffer.newest) == (-FRAME, 0)
