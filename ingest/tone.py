@@ -207,7 +207,8 @@ def _music(start: int, seed: int) -> _Samples:
     sine, cosine = _circle(pitch_hz[:, None] * time_s)
     # With two and three times the pitch (by the formulas of the double angle).
     wave = sine * (1 + 0.8 * cosine + 0.2 * (3 - 4 * sine * sine))
-    return np.tanh((0.7 * loudness * wave).sum(axis=0))
+    tune: _Samples = np.tanh((0.7 * loudness * wave).sum(axis=0))
+    return tune
 
 
 # --- bulletin -------------------------------------------------------------------
@@ -262,7 +263,8 @@ def _spectrum(formants_hz: _Samples, pitch_hz: float) -> _Samples:
     """Return how loud each harmonic is: resonances over a falling source."""
     distance = (_HARMONICS[:, None] * pitch_hz - formants_hz) / _BANDWIDTHS_HZ
     gain: _Samples = (1 / (1 + distance**2)).sum(axis=1) / np.sqrt(_HARMONICS)
-    return gain / np.sqrt((gain**2).sum())
+    gain /= np.sqrt((gain**2).sum())
+    return gain
 
 
 # --- siren ----------------------------------------------------------------------
