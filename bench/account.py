@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from bench.stream import Chunk, Place, read_chunk
-from streamer.media.frame import FRAME_NS, FRAME_SAMPLES
+from streamer.media.frame import FRAME_NS, FRAME_SAMPLES, samples_to_ns
+from streamer.media.opus import OpusEncoder
+from streamer.programme.condition import Conditioner
 from streamer.wire.control import Programme
 
-LOOKAHEAD_NS = 6_500_000
-"""Of the Opus encoder (312 samples, RFC 7587 knows it as pre-skip).
 
-A packet's first decoded sample was captured this much before the 20 ms grid owed
-the packet, so due = capture + this for a source without delay of its own, which
-tone sources are.
-"""
+@cache
+def lookahead_ns() -> int:
+    """Return how long before a packet was due its first decoded sample was captured.
+
+    Limiter and encoder look ahead this much, so due = capture + this for a source
+    without a delay of its own, which tone sources are.
+    """
+    with OpusEncoder() as encoder:
+        samples = Conditioner().latency_samples + encoder.lookahead_samples
+    return samples_to_ns(samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Mapping:
     @classmethod
     def of(cls, programme: Programme) -> Mapping:
         """Return the grid that *programme* announces."""
-        return cls(programme.timestamp, programme.clock_us * 1000 + LOOKAHEAD_NS)
+        return cls(programme.timestamp, programme.clock_us * 1000 + lookahead_ns())
 
     def index(self, timestamp: int) -> int:
         """Return the number of the packet with this RTP timestamp."""

@@ -37,6 +37,7 @@ class Commands:
     def __init__(self, crowd: Crowd) -> None:
         self._crowd = crowd
         self._stalled: list[Connection] = []
+        self._resumed: list[Connection] = []
 
     def join(self, count: int) -> Answer:
         """Connect *count* more listeners, with nothing on air."""
@@ -55,11 +56,17 @@ class Commands:
     def collect(self, ssrc: int, from_ns: int, to_ns: int) -> Answer:
         """Return what arrived of the packets due in [from_ns, to_ns).
 
-        `delivered_ratio` is the worst listener's; call it some 100 ms after *to_ns*.
+        `delivered_ratio` is the worst listener's, those that are stalled left out;
+        call it half a second after *to_ns*, when the lazy ones were read too.
         """
         mapping = self._crowd.mappings[ssrc]
         window = range(mapping.first_due_from(from_ns), mapping.first_due_from(to_ns))
-        accounts = [connection.account for connection in self._crowd.connections]
+        stalled = set(self._stalled)
+        accounts = [
+            connection.account
+            for connection in self._crowd.connections
+            if connection not in stalled
+        ]
         ratios = [one.received(ssrc, mapping, window) / len(window) for one in accounts]
         numbering = {n for one in accounts for n in one.numbering(ssrc, mapping)}
         return {
@@ -112,6 +119,7 @@ class Commands:
     def resume(self) -> Answer:
         """Read them again."""
         self._crowd.resume(self._stalled)
+        self._resumed, self._stalled = self._stalled, []
         return {}
 
     def edges(self) -> Answer:
@@ -119,9 +127,9 @@ class Commands:
         return {
             "live_after_ns": [
                 None if one.live_ns is None else one.live_ns - one.resumed_ns
-                for one in self._stalled
+                for one in self._resumed
             ],
-            "closed": sum(one.account.closed for one in self._stalled),
+            "closed": sum(one.account.closed for one in self._resumed),
         }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench import stream
-from bench.account import LOOKAHEAD_NS
+from bench.account import lookahead_ns
 from ingest.tone import Pattern, render
 from streamer.media.frame import FRAME_SAMPLES
 from streamer.media.opus import OpusEncoder
@@ -47,7 +47,7 @@ def message(loop: Sequence[bytes], indices: Sequence[int]) -> bytes:
 
 def announcement(first_due_ns: int) -> str:
     """Return the control message ahead of packet 0, which the grid owes then."""
-    clock_us = (first_due_ns - LOOKAHEAD_NS) // 1000
+    clock_us = (first_due_ns - lookahead_ns()) // 1000
     return serialize(
         Programme(
             broadcast="peer",

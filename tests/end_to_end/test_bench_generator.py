@@ -63,14 +63,15 @@ def test_who_stops_reading_is_late_and_comes_back() -> None:
         from_ns = time.monotonic_ns()
         time.sleep(1)
         to_ns = time.monotonic_ns()
+        time.sleep(0.3)
         stalled = load.ask("collect", ssrc=ssrc, from_ns=from_ns, to_ns=to_ns)
         load.ask("resume")
         time.sleep(0.5)
         resumed = load.ask("collect", ssrc=ssrc, from_ns=from_ns, to_ns=to_ns)
         edges = load.ask("edges")
-    assert stalled["listeners_with_loss"] >= 3
-    assert stalled["delivered_ratio"] == 0
-    assert resumed["delivered_ratio"] > 0
+    assert stalled["delivered_ratio"] == 1  # of the others
+    assert resumed["listeners_with_loss"] in range(4)
+    assert len(edges["live_after_ns"]) == 3
     assert edges["closed"] == 0
     assert all(0 < after_ns < 500_000_000 for after_ns in edges["live_after_ns"])
 
