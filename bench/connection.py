@@ -7,7 +7,8 @@ from time import monotonic_ns
 
 from bench import handshake
 from bench.account import Account
-from bench.stream import Chunk, pong
+from bench.stream import PONG, TEXT, Chunk, masked
+from streamer.wire.control import Ping, serialize
 
 JOIN_TIMEOUT_S = 20.0
 STALLABLE_RECEIVE_BYTES = 4096
@@ -21,7 +22,10 @@ _READ_BYTES = 16_384
 class Connection:
     """A listener's socket, from connecting to closing."""
 
-    __slots__ = ("account", "first_arrival_ns", "live_ns", "resumed_ns", "sock", "ssrc")
+    __slots__ = (
+        *("account", "first_arrival_ns", "live_ns", "resumed_ns"),
+        *("sock", "ssrc", "stalled"),
+    )
 
     def __init__(self, *, stallable: bool) -> None:
         self.account = Account()
@@ -30,6 +34,7 @@ class Connection:
         "Of the packet that arrived last."
         self.first_arrival_ns: dict[int, int] = {}
         "SSRC to when the first packet after another programme's was read."
+        self.stalled = False
         self.resumed_ns = 0
         self.live_ns: int | None = None
         if stallable:  # must be set before connecting: it limits the window's scale
@@ -80,11 +85,15 @@ class Connection:
             self.ssrc = ssrc
             self.first_arrival_ns.setdefault(ssrc, now_ns)
         if chunk.pings:
-            self._answer(chunk.pings)
+            self._send(b"".join(masked(PONG, payload) for payload in chunk.pings))
         return chunk, now_ns
 
-    def _answer(self, pings: tuple[bytes, ...]) -> None:
+    def ping(self, now_ns: int) -> None:
+        """Ask for the server's clock, as every speaker does now and then."""
+        self._send(masked(TEXT, serialize(Ping(now_ns // 1000)).encode()))
+
+    def _send(self, data: bytes) -> None:
         try:
-            self.sock.send(b"".join(map(pong, pings)))
+            self.sock.send(data)
         except OSError:
             self.account.closed = True

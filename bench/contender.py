@@ -17,6 +17,11 @@ class Contender(Protocol):
         ...
 
     @property
+    def answers_pings(self) -> bool:
+        """Whether its listeners shall ask for its clock, as speakers do."""
+        ...
+
+    @property
     def pid(self) -> int:
         """Of the process whose CPU time and memory count, descendants included."""
         ...
@@ -54,6 +59,8 @@ class Peer:
         ptime_ms: Audio per message.
         core: The CPU it is pinned to.
     """
+
+    answers_pings = False
 
     def __init__(
         self, name: str, module: str, *, listeners: int, ptime_ms: int, core: int

@@ -15,6 +15,8 @@ from streamer.media.frame import FRAME_SAMPLES
 JOIN_BATCH = 64
 LAZY_PERIOD_NS = 200_000_000
 LAZY_SLICE_NS = 2_000_000
+PING_PERIOD_NS = 10_000_000_000
+"Between two pings of one listener; a silent one would be taken for gone (FORMAT.md)."
 LIVE_EDGE_NS = 60_000_000
 "A stalled listener is back when what it reads is at most this late."
 
@@ -53,10 +55,18 @@ def spread(count: int, total: int) -> set[int]:
 class Crowd:
     """All connections, the two ways of reading them, and what was seen."""
 
-    def __init__(self, address: tuple[str, int], path: str, seats: list[Seat]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        path: str,
+        seats: list[Seat],
+        *,
+        pinging: bool = False,
+    ) -> None:
         self._address = address
         self._path = path
         self._seats = seats
+        self._pinging = pinging
         self.epoll = select.epoll()
         self.connections: list[Connection] = []
         self.mappings: dict[int, Mapping] = {}
@@ -67,6 +77,8 @@ class Crowd:
         self._cursor = 0
         self._slice_due_ns = 0
         self._live_watch: set[Connection] = set()
+        self._pinged = 0
+        self._ping_start_ns = 0
 
     def join(self, count: int) -> None:
         """Connect *count* more, some at a time."""
@@ -79,6 +91,7 @@ class Crowd:
                 self._learn(connection.upgraded())
                 self._register(connection, eager=seat.eager)
             self.connections += opened
+        self._pinged, self._ping_start_ns = 0, monotonic_ns()
 
     def read(self, fd: int) -> None:
         """Read the eager listener *fd* and note how late its message is."""
@@ -106,6 +119,8 @@ class Crowd:
             if (received := connection.receive()) is not None:
                 self._learn(received[0])
         self._cursor += share
+        if self._pinging:
+            self._ping(now_ns)
         if self._cursor >= len(self._lazy):
             self._cursor = 0
             self._lazy = [one for one in self._lazy if not one.account.closed]
@@ -119,15 +134,26 @@ class Crowd:
             if seat.stallable
         ]
         for connection in stalled:
+            connection.stalled = True
             self._unregister(connection)
         return stalled
 
     def resume(self, stalled: list[Connection]) -> None:
         """Read *stalled* again, eagerly, and watch for them to be live."""
         for connection in stalled:
+            connection.stalled = False
             connection.resumed_ns, connection.live_ns = monotonic_ns(), None
             self._live_watch.add(connection)
             self._register(connection, eager=True)
+
+    def _ping(self, now_ns: int) -> None:
+        """Ping those whose turn it is, evenly over the period."""
+        due = (now_ns - self._ping_start_ns) * len(self.connections) // PING_PERIOD_NS
+        for turn in range(self._pinged, due):
+            connection = self.connections[turn % len(self.connections)]
+            if not connection.stalled:
+                connection.ping(now_ns)
+        self._pinged = max(self._pinged, due)
 
     def _register(self, connection: Connection, *, eager: bool) -> None:
         if eager:

@@ -64,7 +64,10 @@ def run(
 def measure(contender: Contender, plan: Plan) -> Sample:
     """Join, go on air, observe: one contender's numbers of one round."""
     target = Target(contender.port, contender.credentials, plan.ptime_ms)
-    with Load(target, core=cores()[1], eager=plan.eager) as load:
+    load = Load(
+        target, core=cores()[1], eager=plan.eager, pinging=contender.answers_pings
+    )
+    with load:
         sample = _join(contender, load, plan.listeners)
         ssrc = contender.start()
         load.await_programme(ssrc)

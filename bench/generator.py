@@ -153,17 +153,16 @@ def serve(crowd: Crowd) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run with HOST PORT PATH CREDENTIALS_FILE EAGER STALLABLE."""
-    host, port, path, file, eager, stallable = arguments
+    """Run with HOST PORT PATH CREDENTIALS_FILE EAGER STALLABLE PINGING."""
+    host, port, path, file, eager, stallable, pinging = arguments
     credentials = Path(file).read_text().split()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Its garbage is acyclic; a full collection over thousands of connections would
     # count as lateness of the server's.
     gc.disable()
-    serve(
-        Crowd((host, int(port)), path, seats(credentials, int(eager), int(stallable)))
-    )
+    places = seats(credentials, int(eager), int(stallable))
+    serve(Crowd((host, int(port)), path, places, pinging=pinging == "pinging"))
 
 
 if __name__ == "__main__":

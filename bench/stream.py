@@ -18,7 +18,8 @@ from streamer.wire.framing import split
 _CACHED_CHUNKS = 4096
 _RTP_HEAD = struct.Struct("!xxHII")  # RFC 3550, section 5.1: seq, timestamp, SSRC
 
-_TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+TEXT, BINARY, PONG = 0x1, 0x2, 0xA
+_CLOSE, _PING = 0x8, 0x9
 
 Place = tuple[int, int, int]
 "SSRC, sequence number, RTP timestamp of a packet."
@@ -64,18 +65,18 @@ class _Reader:
         self.audio_bytes = 0
 
     def take(self, opcode: int, payload: bytes) -> None:
-        if opcode == _BINARY:
+        if opcode == BINARY:
             self.messages += 1
             self.audio_bytes += len(payload)
             for packet in split(payload):
                 self._append(packet)
-        elif opcode == _TEXT:
+        elif opcode == TEXT:
             self.controls.append(parse_from_server(payload.decode()))
         elif opcode == _PING:
             self.pings.append(payload)
         elif opcode == _CLOSE:
             self.closed = True
-        elif opcode != _PONG:
+        elif opcode != PONG:
             raise NotAStream(f"opcode {opcode}")
 
     def _append(self, packet: bytes) -> None:
@@ -114,17 +115,20 @@ def read_chunk(data: bytes) -> Chunk:
     )
 
 
-def frame(opcode_text: bool, payload: bytes) -> bytes:
-    """Return *payload* as one unmasked frame, text or binary (RFC 6455, 5.2)."""
-    first = 0x80 | (_TEXT if opcode_text else _BINARY)
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Return *payload*, at most 64 KiB, as an unmasked frame (RFC 6455, 5.2)."""
+    first = 0x80 | opcode
     if len(payload) < 126:
         return bytes((first, len(payload))) + payload
     return bytes((first, 126)) + len(payload).to_bytes(2) + payload
 
 
-def pong(payload: bytes) -> bytes:
-    """Return a client's answer to a ping; masked with zeros, which is a mask."""
-    return bytes((0x80 | _PONG, 0x80 | len(payload), 0, 0, 0, 0)) + payload
+def masked(opcode: int, payload: bytes) -> bytes:
+    """Return *payload* as one frame of a client; masked with zeros, which is a mask.
+
+    At most 125 bytes.
+    """
+    return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
 
 
 def programmes(chunk: Chunk) -> tuple[Programme, ...]:

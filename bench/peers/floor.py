@@ -58,7 +58,7 @@ class Floor:
             sleep_until(first_due_ns + index * FRAME_NS)
             bundle = material.bundle(index, self._packets)
             payload = material.message(self._loop, bundle)
-            frame = stream.frame(opcode_text=False, payload=payload)
+            frame = stream.frame(stream.BINARY, payload)
             self._send(self._groups[index % self._packets], frame)
             index += 1
 

@@ -69,4 +69,4 @@ def bundle(index: int, packets: int) -> range:
 
 def framed_announcement(first_due_ns: int) -> bytes:
     """Return :func:`announcement` as a WebSocket frame."""
-    return stream.frame(opcode_text=True, payload=announcement(first_due_ns).encode())
+    return stream.frame(stream.TEXT, announcement(first_due_ns).encode())

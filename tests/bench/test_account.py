@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bench.account import Account, Mapping, lookahead_ns
 from bench.peers import material
-from bench.stream import NotAStream, frame, read_chunk
+from bench.stream import BINARY, NotAStream, frame, read_chunk
 from streamer.media.frame import FRAME_NS, FRAME_SAMPLES
 from streamer.wire.control import Programme, parse_from_server
 from streamer.wire.errors import RemoteWireError
@@ -18,7 +18,7 @@ GRID = Mapping(first_timestamp=0, first_due_ns=5 * FRAME_NS)
 
 
 def binary(*indices: int) -> bytes:
-    return frame(opcode_text=False, payload=material.message(LOOP, indices))
+    return frame(BINARY, material.message(LOOP, indices))
 
 
 def received(account: Account, window: range) -> int:
@@ -121,4 +121,4 @@ def test_what_a_server_of_ours_may_not_send_is_refused(data: bytes) -> None:
 
 def test_a_message_that_is_no_framed_rtp_is_refused() -> None:
     with pytest.raises(RemoteWireError):
-        read_chunk(frame(opcode_text=False, payload=b"\x00\x09short"))
+        read_chunk(frame(BINARY, b"\x00\x09short"))
