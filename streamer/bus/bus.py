@@ -21,6 +21,8 @@ class OnAir:
     "RTP timestamp of the programme's first packet."
     origin_ns: int
     "Local monotonic capture instant of the sample with that timestamp."
+    accepted_ns: int | None = None
+    "Local monotonic instant at which its start was asked for; None: not measured."
 
 
 @dataclass(frozen=True, slots=True)

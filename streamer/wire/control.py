@@ -13,11 +13,14 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from streamer.wire.errors import RemoteWireError
+from streamer.wire.errors import LocalWireError, RemoteWireError
 
 SUBPROTOCOL = "loacast.v1"
 "Offered and required in ``Sec-WebSocket-Protocol``; names the format's version."
 MAX_CONTROL_BYTES = 4096
+"Longest control message, in UTF-8."
+MAX_BURST_PACKETS = 256
+"Most RTP packets in one binary message."
 PTIMES_MS = (20, 40, 60)
 "What a listener may ask to get per binary message."
 
@@ -31,6 +34,7 @@ class CloseCode:
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     TRY_AGAIN_LATER = 1013
+    REPLACED = 4001  # RFC 6455, section 7.4.2: private use
 
 
 class ProgrammeClass(StrEnum):
@@ -170,11 +174,20 @@ class UnknownMessageError(RemoteWireError):
 
 
 def serialize(message: Message) -> str:
-    """Return *message* as compact JSON."""
+    """Return *message* as compact JSON.
+
+    Raises:
+        LocalWireError: It is longer than a control message may be, or no text.
+    """
     members = {f.name: getattr(message, f.name) for f in fields(message)}
-    return json.dumps(
+    text = json.dumps(
         {"type": message.type} | members, ensure_ascii=False, separators=(",", ":")
     )
+    if _exceeds(text) or not _is_text(text):
+        raise LocalWireError(
+            f"{message.type} is over {MAX_CONTROL_BYTES} bytes, or not Unicode text"
+        )
+    return text
 
 
 def parse_from_server(text: str) -> ServerMessage:
@@ -201,8 +214,13 @@ def _parse(text: str, types: tuple[type[M], ...]) -> M:
     raise UnknownMessageError(f"unknown message type {str(kind)[:40]!r}")
 
 
+def _exceeds(text: str) -> bool:
+    """Whether *text* is too long; a lone surrogate is counted, and refused later."""
+    return len(text.encode(errors="surrogatepass")) > MAX_CONTROL_BYTES
+
+
 def _load_object(text: str) -> dict[str, Any]:
-    if len(text) > MAX_CONTROL_BYTES:
+    if _exceeds(text):
         raise RemoteWireError(f"control message is over {MAX_CONTROL_BYTES} bytes")
     try:
         value = json.loads(text)
@@ -227,15 +245,21 @@ def _convert(message: str, name: str, value: Any, kind: Any) -> Any:
         return None
     if kind is ProgrammeClass and value in tuple(ProgrammeClass):
         return ProgrammeClass(value)
-    if kind is int and type(value) is int:
+    if kind is int and type(value) is int and abs(value) <= _MAX_INTEGER:
         return value
-    if kind in (str, str | None) and isinstance(value, str):
+    if kind in (str, str | None) and isinstance(value, str) and _is_text(value):
         return value
     raise RemoteWireError(f"{message}.{name} is missing or not {_DESCRIPTIONS[kind]}")
 
 
+def _is_text(value: str) -> bool:
+    r"""Whether *value* has a UTF-8 form; JSON lets "\ud800" through, which has none."""
+    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+_MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exact (RFC 8259, section 6)
 _DESCRIPTIONS: dict[Any, str] = {
-    int: "an integer",
+    int: "an integer of at most 53 bits",
     str: "a string",
     str | None: "a string or null",
     ProgrammeClass: "one of " + ", ".join(ProgrammeClass),

@@ -1,0 +1,99 @@
+"""One connection of the load generator: a plain socket and its account."""
+
+from __future__ import annotations
+
+import socket
+from time import monotonic_ns
+
+from bench import handshake
+from bench.account import Account
+from bench.stream import PONG, TEXT, Chunk, masked
+from streamer.wire.control import Ping, serialize
+
+JOIN_TIMEOUT_S = 20.0
+STALLABLE_RECEIVE_BYTES = 4096
+"""SO_RCVBUF of a listener that will stop reading.
+
+The kernel's usual 128 KiB would hide a stall of some seconds from the server.
+"""
+_READ_BYTES = 16_384
+
+
+class Connection:
+    """A listener's socket, from connecting to closing."""
+
+    __slots__ = (
+        *("account", "first_arrival_ns", "live_ns", "resumed_ns"),
+        *("sock", "ssrc", "stalled"),
+    )
+
+    def __init__(self, *, stallable: bool) -> None:
+        self.account = Account()
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.ssrc = 0
+        "Of the packet that arrived last."
+        self.first_arrival_ns: dict[int, int] = {}
+        "SSRC to when the first packet after another programme's was read."
+        self.stalled = False
+        self.resumed_ns = 0
+        self.live_ns: int | None = None
+        if stallable:  # must be set before connecting: it limits the window's scale
+            option = (socket.SOL_SOCKET, socket.SO_RCVBUF, STALLABLE_RECEIVE_BYTES)
+            self.sock.setsockopt(*option)
+
+    def open(self, address: tuple[str, int], path: str, credential: str) -> None:
+        """Connect and ask for the upgrade; :meth:`upgraded` reads the answer."""
+        self.sock.settimeout(JOIN_TIMEOUT_S)
+        self.sock.connect(address)
+        host = f"{address[0]}:{address[1]}"
+        self.sock.sendall(handshake.request(host, path, credential))
+
+    def upgraded(self) -> Chunk:
+        """Wait for the answer; return what the server sent behind it.
+
+        Raises:
+            HandshakeFailed: The server refused.
+        """
+        head = b""
+        while handshake.END not in head:
+            data = self.sock.recv(_READ_BYTES)
+            if not data or len(head) > handshake.MAX_HEAD_BYTES:
+                raise handshake.HandshakeFailed(f"answer ended early: {head[:500]!r}")
+            head += data
+        head, _, rest = head.partition(handshake.END)
+        handshake.check(head)
+        self.sock.setblocking(False)
+        return self.account.take(rest)
+
+    def receive(self) -> tuple[Chunk, int] | None:
+        """Read once; return what is complete and when it was read.
+
+        None when nothing is there or the connection is over.
+        """
+        try:
+            data = self.sock.recv(_READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        now_ns = monotonic_ns()
+        if not data:
+            self.account.closed = True
+            return None
+        chunk = self.account.take(data)
+        if chunk.runs and (ssrc := chunk.runs[-1].start[0]) != self.ssrc:
+            self.ssrc = ssrc
+            self.first_arrival_ns.setdefault(ssrc, now_ns)
+        if chunk.pings:
+            self._send(b"".join(masked(PONG, payload) for payload in chunk.pings))
+        return chunk, now_ns
+
+    def ping(self, now_ns: int) -> None:
+        """Ask for the server's clock, as every speaker does now and then."""
+        self._send(masked(TEXT, serialize(Ping(now_ns // 1000)).encode()))
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.sock.send(data)
+        except OSError:
+            self.account.closed = True

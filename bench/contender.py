@@ -1,0 +1,93 @@
+"""What is measured: our server, or a peer, behind one narrow seam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+from bench.processes import Child
+
+
+class Contender(Protocol):
+    """A server of audio in a process of its own; a context manager."""
+
+    @property
+    def name(self) -> str:
+        """What the row's `server` says."""
+        ...
+
+    @property
+    def answers_pings(self) -> bool:
+        """Whether its listeners shall ask for its clock, as speakers do."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Of the process whose CPU time and memory count, descendants included."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Where listeners connect."""
+        ...
+
+    @property
+    def credentials(self) -> Sequence[str]:
+        """One per listener."""
+        ...
+
+    def start(self) -> int:
+        """Go on air for everybody who joined; return the programme's SSRC."""
+        ...
+
+    def encodes(self) -> int | None:
+        """Return how many frames were encoded so far, where that is counted."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class Peer:
+    """A module of `bench.peers`, which all speak alike (see `floor`).
+
+    Args:
+        name: What the row says.
+        module: Its name in `bench.peers`.
+        listeners: How many will join before :meth:`start`.
+        ptime_ms: Audio per message.
+        core: The CPU it is pinned to.
+    """
+
+    answers_pings = False
+
+    def __init__(
+        self, name: str, module: str, *, listeners: int, ptime_ms: int, core: int
+    ) -> None:
+        self.name = name
+        self.credentials = ["none"] * listeners
+        self.port = 0
+        command = ("python", "-m", f"bench.peers.{module}", str(ptime_ms))
+        self._child = Child(command, cores={core})
+
+    def __enter__(self) -> Self:
+        self._child.__enter__()
+        self.port = int(self._child.hear_until("Listening:"))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._child.__exit__(*exception)
+
+    @property
+    def pid(self) -> int:
+        """Of the peer's process."""
+        return self._child.pid
+
+    def start(self) -> int:
+        """Tell it how many to wait for, and to begin."""
+        self._child.say(f"start {len(self.credentials)}")
+        return int(self._child.hear_until("SSRC"))
+
+    def encodes(self) -> None:
+        """Peers send what was encoded before."""

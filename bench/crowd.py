@@ -1,0 +1,185 @@
+"""All connections of the load generator and the two ways of reading them."""
+
+from __future__ import annotations
+
+import select
+from array import array
+from itertools import islice
+from time import monotonic_ns
+
+from bench.account import Mapping
+from bench.connection import Connection
+from bench.stream import Chunk, programmes
+from streamer.media.frame import FRAME_SAMPLES
+
+JOIN_BATCH = 64
+LAZY_PERIOD_NS = 200_000_000
+LAZY_SLICE_NS = 2_000_000
+PING_PERIOD_NS = 10_000_000_000
+"Between two pings of one listener; a silent one would be taken for gone (FORMAT.md)."
+LIVE_EDGE_NS = 60_000_000
+"A stalled listener is back when what it reads is at most this late."
+
+
+class Seat:
+    """What a listener is to be: its credential, and how it is read."""
+
+    __slots__ = ("credential", "eager", "stallable")
+
+    def __init__(self, credential: str, *, eager: bool, stallable: bool) -> None:
+        self.credential = credential
+        self.eager = eager
+        self.stallable = stallable
+
+
+def seats(credentials: list[str], eager: int, stallable: int) -> list[Seat]:
+    """Return a seat per credential, *eager* and *stallable* ones spread evenly."""
+    eager_places = spread(eager, len(credentials))
+    stallable_places = spread(stallable, len(credentials))
+    return [
+        Seat(
+            credential,
+            eager=place in eager_places,
+            stallable=place in stallable_places,
+        )
+        for place, credential in enumerate(credentials)
+    ]
+
+
+def spread(count: int, total: int) -> set[int]:
+    """Return *count* places in ``range(total)``, evenly spaced; all when too many."""
+    count = min(count, total)
+    return {place * total // count for place in range(count)}
+
+
+class Crowd:
+    """All connections, the two ways of reading them, and what was seen."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        path: str,
+        seats: list[Seat],
+        *,
+        pinging: bool = False,
+    ) -> None:
+        self._address = address
+        self._path = path
+        self._seats = seats
+        self._pinging = pinging
+        self.epoll = select.epoll()
+        self.connections: list[Connection] = []
+        self.mappings: dict[int, Mapping] = {}
+        self.due_ns = array("q")
+        self.lateness_ns = array("q")
+        self._eager: dict[int, Connection] = {}
+        self._lazy: list[Connection] = []
+        self._cursor = 0
+        self._slice_due_ns = 0
+        self._live_watch: set[Connection] = set()
+        self._pinged = 0
+        self._ping_start_ns = 0
+
+    def join(self, count: int) -> None:
+        """Connect *count* more, some at a time."""
+        seats = iter(self._seats[len(self.connections) :][:count])
+        while batch := list(islice(seats, JOIN_BATCH)):
+            opened = [Connection(stallable=seat.stallable) for seat in batch]
+            for connection, seat in zip(opened, batch, strict=True):
+                connection.open(self._address, self._path, seat.credential)
+            for connection, seat in zip(opened, batch, strict=True):
+                self._learn(connection.upgraded())
+                self._register(connection, eager=seat.eager)
+            self.connections += opened
+        self._pinged, self._ping_start_ns = 0, monotonic_ns()
+
+    def read(self, fd: int) -> None:
+        """Read the eager listener *fd* and note how late its message is."""
+        # A stall may have taken it out after epoll reported it.
+        if (connection := self._eager.get(fd)) is None:
+            return
+        if (received := connection.receive()) is not None:
+            chunk, now_ns = received
+            self._learn(chunk)
+            if chunk.runs:
+                self._note(chunk, now_ns)
+            if connection in self._live_watch:
+                self._watch(connection, now_ns)
+        elif connection.account.closed:
+            self._unregister(connection)
+
+    def drain(self) -> float:
+        """Read the lazy listeners whose turn it is; return seconds to the next turn."""
+        now_ns = monotonic_ns()
+        if now_ns < self._slice_due_ns:
+            return (self._slice_due_ns - now_ns) / 1e9
+        self._slice_due_ns = max(self._slice_due_ns + LAZY_SLICE_NS, now_ns)
+        share = -(-len(self._lazy) * LAZY_SLICE_NS // LAZY_PERIOD_NS)
+        for connection in self._lazy[self._cursor : self._cursor + share]:
+            if (received := connection.receive()) is not None:
+                self._learn(received[0])
+        self._cursor += share
+        if self._pinging:
+            self._ping(now_ns)
+        if self._cursor >= len(self._lazy):
+            self._cursor = 0
+            self._lazy = [one for one in self._lazy if not one.account.closed]
+        return LAZY_SLICE_NS / 1e9
+
+    def stall(self) -> list[Connection]:
+        """Stop reading every stallable listener; return them."""
+        stalled = [
+            connection
+            for connection, seat in zip(self.connections, self._seats, strict=False)
+            if seat.stallable
+        ]
+        for connection in stalled:
+            connection.stalled = True
+            self._unregister(connection)
+        return stalled
+
+    def resume(self, stalled: list[Connection]) -> None:
+        """Read *stalled* again, eagerly, and watch for them to be live."""
+        for connection in stalled:
+            connection.stalled = False
+            connection.resumed_ns, connection.live_ns = monotonic_ns(), None
+            self._live_watch.add(connection)
+            self._register(connection, eager=True)
+
+    def _ping(self, now_ns: int) -> None:
+        """Ping those whose turn it is, evenly over the period."""
+        due = (now_ns - self._ping_start_ns) * len(self.connections) // PING_PERIOD_NS
+        for turn in range(self._pinged, due):
+            connection = self.connections[turn % len(self.connections)]
+            if not connection.stalled:
+                connection.ping(now_ns)
+        self._pinged = max(self._pinged, due)
+
+    def _register(self, connection: Connection, *, eager: bool) -> None:
+        if eager:
+            self._eager[connection.sock.fileno()] = connection
+            self.epoll.register(connection.sock.fileno(), select.EPOLLIN)
+        else:
+            self._lazy.append(connection)
+
+    def _unregister(self, connection: Connection) -> None:
+        if self._eager.pop(connection.sock.fileno(), None) is not None:
+            self.epoll.unregister(connection.sock.fileno())
+        elif connection in self._lazy:
+            self._lazy.remove(connection)
+
+    def _learn(self, chunk: Chunk) -> None:
+        for programme in programmes(chunk) if chunk.controls else ():
+            self.mappings.setdefault(programme.ssrc, Mapping.of(programme))
+
+    def _note(self, chunk: Chunk, now_ns: int) -> None:
+        ssrc, _, following = chunk.runs[-1].following
+        if (mapping := self.mappings.get(ssrc)) is not None:
+            due_ns = mapping.due_ns((following - FRAME_SAMPLES) & 0xFFFF_FFFF)
+            self.due_ns.append(due_ns)
+            self.lateness_ns.append(now_ns - due_ns)
+
+    def _watch(self, connection: Connection, now_ns: int) -> None:
+        if self.lateness_ns and self.lateness_ns[-1] <= LIVE_EDGE_NS:
+            connection.live_ns = now_ns
+            self._live_watch.discard(connection)

@@ -1,0 +1,139 @@
+"""What a recording holds, told by its sound: which pattern, when, and where in it.
+
+First whole seconds are looked for in every pattern; each place found (an *airing*)
+then is followed through the recording in steps of a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.correlate import Match, find
+from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
+
+SEEK_SAMPLES = SAMPLE_RATE_HZ
+STEP_SAMPLES = SAMPLE_RATE_HZ // 10
+TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 500
+"2 ms: how far an airing may wander between two steps (the speaker resamples)."
+SEEK_SCORE = 0.6
+STEP_SCORE = 0.5
+PAUSE_SAMPLES = SAMPLE_RATE_HZ
+"Silence up to this long within an airing belongs to it: bulletins breathe."
+_SILENT_RMS = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Airing:
+    """A pattern, and how far it is shifted against the recording."""
+
+    pattern: str
+    shift_samples: int
+    "Index in the recording minus number of the sample in the pattern."
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One airing heard without interruption."""
+
+    airing: Airing
+    start_sample: int
+    end_sample: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.end_sample - self.start_sample) / SAMPLE_RATE_HZ
+
+
+def stretches(recording: Pcm, references: Mapping[str, Pcm]) -> list[Stretch]:
+    """Return what was heard in *recording*, in order; unknown sound is left out.
+
+    Args:
+        recording: What a speaker played.
+        references: Each pattern from its sample 0, as long as it may have been heard.
+    """
+    airings = seek(recording, references)
+    found: list[Stretch] = []
+    for start in range(0, len(recording) - STEP_SAMPLES + 1, STEP_SAMPLES):
+        step = recording[start : start + STEP_SAMPLES]
+        airing = _explain(step, start, airings, references)
+        if airing is not None:
+            _extend(found, airing, start)
+    return found
+
+
+def seek(recording: Pcm, references: Mapping[str, Pcm]) -> list[Airing]:
+    """Return every airing that a whole second of *recording* belongs to."""
+    airings: list[Airing] = []
+    for start in range(0, len(recording) - SEEK_SAMPLES + 1, SEEK_SAMPLES // 2):
+        window = recording[start : start + SEEK_SAMPLES]
+        if _is_silent(window) or _explain(window, start, airings, references):
+            continue
+        matches = {
+            pattern: find(window, reference)
+            for pattern, reference in references.items()
+            if len(reference) >= len(window)
+        }
+        pattern, match = max(matches.items(), key=lambda item: item[1].score)
+        if match.score >= SEEK_SCORE:
+            airings.append(Airing(pattern, start - match.offset_samples))
+    return airings
+
+
+def match_at(
+    window: Pcm, start: int, airing: Airing, reference: Pcm, tolerance: int
+) -> Match | None:
+    """Return how *window*, at *start* in the recording, fits into *airing*.
+
+    The match's offset is the number of its first sample in the pattern. None when the
+    airing does not reach that far.
+    """
+    expected = start - airing.shift_samples
+    first = max(0, expected - tolerance)
+    around = reference[first : max(0, expected + len(window) + tolerance)]
+    if len(around) < len(window):
+        return None
+    match = find(window, around)
+    return replace(match, offset_samples=match.offset_samples + first)
+
+
+def _explain(
+    window: Pcm, start: int, airings: list[Airing], references: Mapping[str, Pcm]
+) -> Airing | None:
+    """Return the airing that *window* belongs to, moved to where it is now."""
+    if _is_silent(window):
+        return None
+    best: tuple[float, Airing] | None = None
+    for place, airing in enumerate(airings):
+        reference = references[airing.pattern]
+        match = match_at(window, start, airing, reference, TOLERANCE_SAMPLES)
+        if match is None or match.score < STEP_SCORE:
+            continue
+        if best is None or match.score > best[0]:
+            moved = replace(airing, shift_samples=start - match.offset_samples)
+            best = match.score, moved
+            if match.score > SEEK_SCORE and len(window) >= SEEK_SAMPLES:
+                airings[place] = moved
+    return best and best[1]
+
+
+def _extend(found: list[Stretch], airing: Airing, start: int) -> None:
+    end = start + STEP_SAMPLES
+    if found:
+        last = found[-1]
+        same = (
+            last.airing.pattern == airing.pattern
+            and abs(last.airing.shift_samples - airing.shift_samples)
+            <= 2 * TOLERANCE_SAMPLES
+        )
+        if same and start - last.end_sample <= PAUSE_SAMPLES:
+            found[-1] = Stretch(last.airing, last.start_sample, end)
+            return
+    found.append(Stretch(airing, start, end))
+
+
+def _is_silent(pcm: Pcm) -> bool:
+    return float(np.sqrt(np.mean(pcm**2))) < _SILENT_RMS

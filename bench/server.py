@@ -1,0 +1,91 @@
+"""Our own server as a contender: the real command, a seeded directory, its API."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bench.api import Api
+from bench.peers.material import PATTERN
+from bench.processes import Child
+from bench.province import PROVINCE
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """A data directory with the sample province, speakers and an admin's token.
+
+    A server that starts from it gets a copy, so it can be used again and again.
+    """
+
+    directory: Path
+    credentials: Sequence[str]
+    "One per speaker; speaker k stands in ``village_of(k)``."
+    token: str
+
+
+class Server:
+    """`loacast serve` on free ports of 127.0.0.1, as a context manager.
+
+    Args:
+        seeded: What it starts from.
+        core: The CPU it is pinned to; any when None.
+    """
+
+    name = "loacast"
+    answers_pings = True
+
+    def __init__(self, seeded: Seeded, *, core: int | None = None) -> None:
+        self.credentials = seeded.credentials
+        self._seeded = seeded
+        self._cores = () if core is None else (core,)
+        self._stack = ExitStack()
+        self._child: Child
+        self.api: Api
+        self.url: str
+        self.port: int
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            directory = shutil.copytree(self._seeded.directory, scratch / "data")
+            self._child = stack.enter_context(
+                Child(serve_command(directory), cores=self._cores)
+            )
+            self.url = self._child.hear_until("Listening:").split()[0]
+            self.api = stack.enter_context(Api(self.url, self._seeded.token))
+            self.port = self.api.get("server")["stream_url_port"]
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._child.pid
+
+    def start(self) -> int:
+        """Put background tones on air in the whole province; return their SSRC."""
+        broadcast = self.api.start_tone(PATTERN, [PROVINCE.id], "background")
+        return int(broadcast["ssrc"])
+
+    def encodes(self) -> int:
+        """Return how many frames were encoded so far."""
+        return int(self.api.metric("loacast_frames_encoded_total"))
+
+
+def serve_command(directory: Path, *, port: int = 0, stream_port: int = 0) -> list[str]:
+    """Return the command that serves *directory* on 127.0.0.1; port 0 is any."""
+    return [
+        *("python", "-m", "streamer", "serve"),
+        *("--data-directory", str(directory), "--host", "127.0.0.1"),
+        *("--port", str(port), "--stream-port", str(stream_port)),
+        *("--log-level", "warning"),
+    ]

@@ -1,0 +1,213 @@
+"""Plays media at capture + D: from the server's instants to a device's samples.
+
+The one place where the network's thread and the device's thread meet; a lock guards
+it. Time is an argument: a device asks for the samples of an instant, a test for those
+of any.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+
+from clients.speaker.decode import FADE_IN_SAMPLES
+from clients.speaker.fade import Fader
+from clients.speaker.stream import Counters
+from clients.speaker.timeline import SWITCH_OUT_SAMPLES, Timeline
+from streamer.media.drift import DriftServo, VariableResampler
+from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, silence
+from streamer.wire.control import Idle, Programme, Settings
+from streamer.wire.rtp import RtpPacket
+
+STEP_SAMPLES = 2_400
+"An error of 50 ms is stepped over with fades; a smaller one is drift."
+VOLUME_RAMP_SAMPLES = 960
+SERVO_TIME_CONSTANT_S = 10.0
+_DEFAULTS = Settings(volume_percent=100, playout_delay_ms=400)
+_MAX_DELAY_MS = 20_000
+
+
+class Playout:
+    """Holds what was received and renders it for the device's clock.
+
+    Until settings arrive the volume is full and D is 400 ms. Volume is the square of
+    the percentage, which ears find more even than a straight line.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counters = Counters()
+        self._timeline = Timeline(self._counters)
+        self._settings = _DEFAULTS
+        self._servo = DriftServo(time_constant_s=SERVO_TIME_CONSTANT_S)
+        self._resampler = VariableResampler()
+        self._origin: float | None = None  # position of the resampler's input 0
+        self._fed_samples = 0  # since the origin
+        self._ready = silence(0)  # resampled, not yet asked for
+        self._gate = Fader(1.0)  # closed around a step
+        self._step_due = False
+        self._volume = Fader(1.0)
+        self._energy, self._energy_samples = 0.0, 0
+        self.steps = 0
+        "How often the position was stepped, the first time included."
+
+    def on_settings(self, settings: Settings) -> None:
+        """Sound as told from now on; a new D takes a step, with fades."""
+        with self._lock:
+            delay_ms = min(max(settings.playout_delay_ms, 0), _MAX_DELAY_MS)
+            percent = min(max(settings.volume_percent, 0), 100)
+            if delay_ms != self._settings.playout_delay_ms:
+                self._step_due = True
+            self._settings = Settings(percent, delay_ms)
+            self._volume.to((percent / 100) ** 2, VOLUME_RAMP_SAMPLES)
+
+    def on_programme(self, programme: Programme) -> None:
+        """Hear *programme* from its instant on."""
+        with self._lock:
+            self._timeline.announce(programme)
+
+    def on_idle(self, message: Idle) -> None:
+        """Hear nothing from its instant on."""
+        with self._lock:
+            self._timeline.idle(message)
+
+    def on_packet(self, rtp: RtpPacket) -> None:
+        """Keep a packet until its time."""
+        with self._lock:
+            self._timeline.insert(rtp)
+
+    def on_link_lost(self) -> None:
+        """Play what is held, then be silent until told otherwise."""
+        with self._lock:
+            self._timeline.end_with_what_is_held()
+
+    def on_new_clock(self) -> None:
+        """What is held was placed on a clock that is gone: forget it."""
+        with self._lock:
+            self._timeline.clear()
+            self._origin = None
+
+    @property
+    def settings(self) -> Settings:
+        """What holds now."""
+        return self._settings
+
+    @property
+    def drift_ppm(self) -> float:
+        """How much faster than the server's clock the device's runs, as learnt."""
+        return self._servo.drift_ppm
+
+    @property
+    def playing(self) -> Programme | None:
+        """What the last samples rendered belong to."""
+        with self._lock:
+            position = self._position()
+            if position is None:
+                return None
+            return self._timeline.programme_at(math.floor(position))
+
+    def counters(self) -> Counters:
+        """Return a copy of what was counted."""
+        with self._lock:
+            return replace(self._counters)
+
+    def take_level(self) -> float:
+        """Return the mean power of what left since the last call; 1 is full scale."""
+        with self._lock:
+            energy, samples = self._energy, self._energy_samples
+            self._energy, self._energy_samples = 0.0, 0
+        return energy / samples if samples else 0.0
+
+    def render(self, samples: int, server_ns: int) -> Pcm:
+        """Return the next *samples* of the device.
+
+        Args:
+            samples: How many; calls follow each other without a gap in the output.
+            server_ns: When the first of them leaves the device, on the server's
+                clock. Errors up to 50 ms are worked off without being heard.
+        """
+        with self._lock:
+            pcm = self._render(samples, server_ns)
+            self._energy += float(np.dot(pcm, pcm))
+            self._energy_samples += samples
+            return pcm
+
+    def _render(self, samples: int, server_ns: int) -> Pcm:
+        delay_ns = self._settings.playout_delay_ms * 1_000_000
+        wanted = (server_ns - delay_ns) * SAMPLE_RATE_HZ / 1e9
+        self._steer(wanted, samples)
+        assert self._origin is not None  # _steer has set it
+        ahead = math.ceil(self._origin) + self._fed_samples
+        look = samples + 2 * VariableResampler.LOOKAHEAD_SAMPLES
+        if self._timeline.quiet(ahead, look):
+            self._coast(samples)
+            self._volume.take(samples)
+            return silence(samples)
+        pcm = self._produce(samples)
+        pcm *= self._gate.take(samples)
+        pcm *= self._volume.take(samples)
+        # Only where two programmes cross can the sum be too loud.
+        return np.clip(pcm, -1.0, 1.0)
+
+    def _position(self) -> float | None:
+        """Return where in the media the next output sample lies."""
+        if self._origin is None:
+            return None
+        held = len(self._ready) / self._servo.ratio
+        return self._origin + self._resampler.input_position - held
+
+    def _steer(self, wanted: float, samples: int) -> None:
+        """Bring the position to *wanted*: by a hair of pitch, or by a step."""
+        position = self._position()
+        if position is None:
+            self._jump(wanted)
+            return
+        ahead = position - wanted
+        if not self._step_due and abs(ahead) <= STEP_SAMPLES:
+            self._servo.update(ahead, samples / SAMPLE_RATE_HZ)
+            return
+        self._step_due = True
+        nothing_heard = self._fed_samples == 0
+        if self._gate.silent or nothing_heard:
+            self._jump(wanted)
+        else:
+            self._gate.to(0.0, SWITCH_OUT_SAMPLES)
+
+    def _jump(self, wanted: float) -> None:
+        self._rest_at(wanted)
+        self._gate.to(1.0, FADE_IN_SAMPLES)
+        self._step_due = False
+        self.steps += 1
+
+    def _rest_at(self, position: float) -> None:
+        """Hold nothing, and go on from *position*."""
+        self._resampler.reset()
+        self._origin, self._fed_samples = position, 0
+        self._ready = silence(0)
+
+    def _coast(self, samples: int) -> None:
+        """Move on through media in which nothing is heard."""
+        position = self._position()
+        assert position is not None  # only called after _steer
+        self._rest_at(position + samples / self._servo.ratio)
+        self._timeline.pass_by(math.ceil(position))
+
+    def _produce(self, samples: int) -> Pcm:
+        assert self._origin is not None  # only called after _steer
+        if self._fed_samples == 0:
+            self._origin = float(math.ceil(self._origin))
+        while len(self._ready) < samples:
+            missing = samples - len(self._ready)
+            count = math.ceil(missing / self._servo.ratio) + 1
+            if self._fed_samples == 0:
+                count += VariableResampler.LOOKAHEAD_SAMPLES
+            start = int(self._origin) + self._fed_samples
+            self._fed_samples += count
+            pcm = self._timeline.read(start, count)
+            output = self._resampler.process(pcm, self._servo.ratio)
+            self._ready = np.concatenate((self._ready, output))
+        pcm, self._ready = self._ready[:samples], self._ready[samples:]
+        return pcm

@@ -1,0 +1,205 @@
+"""One programme's packets on the server's clock: placed, ordered, decoded.
+
+Positions are samples at 48 kHz on the server's media clock, so that all streams share
+one axis: the sample at position p was captured at ``p / 48000`` seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clients.speaker.decode import Outcome, Rendered, StreamDecoder
+from clients.speaker.fade import Fader
+from streamer.media.frame import SAMPLE_RATE_HZ, MediaPacket, Pcm, silence
+from streamer.media.jitterbuffer import JitterBuffer, Verdict
+from streamer.media.opus import OpusError, packet_samples
+from streamer.wire.control import Programme
+from streamer.wire.rtp import RtpPacket
+from streamer.wire.sequence import unwrap
+
+PRE_ROLL_SAMPLES = 3_840
+"80 ms decoded but not heard, so that the decoder has converged (RFC 7845, 4.6)."
+HORIZON_SAMPLES = 60 * SAMPLE_RATE_HZ
+"Packets kept ahead of what is heard: far more than any playout delay."
+_BEHIND_FIRST_SAMPLES = 20 * SAMPLE_RATE_HZ  # room for what the first one overtook
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was received and played, named as in W3C webrtc-stats."""
+
+    packets_received: int = 0
+    packets_lost: int = 0
+    packets_discarded: int = 0
+    total_samples_received: int = 0
+    concealed_samples: int = 0
+    silent_concealed_samples: int = 0
+    concealment_events: int = 0
+
+
+class SequenceHoles:
+    """Counts sequence numbers that never came; what was overtaken comes off again.
+
+    Source: RFC 3550, section 6.4.1 (cumulative number of packets lost), except that
+    a duplicate does not make up for a loss.
+    """
+
+    REMEMBERED = 500
+    "A packet overtaken by more than that stays lost."
+
+    def __init__(self) -> None:
+        self._highest: int | None = None
+        self._missing: set[int] = set()
+
+    def add(self, sequence: int) -> int:
+        """Take in a 16-bit number; return by how much the number of lost changes."""
+        if self._highest is None:
+            self._highest = sequence
+        unwrapped = unwrap(sequence, self._highest)
+        if unwrapped in self._missing:
+            self._missing.remove(unwrapped)
+            return -1
+        holes = range(self._highest + 1, unwrapped)
+        if unwrapped > self._highest:
+            self._highest = unwrapped
+        oldest = self._highest - self.REMEMBERED
+        self._missing = {n for n in self._missing if n >= oldest}
+        self._missing.update(holes[-self.REMEMBERED :])
+        return len(holes)
+
+
+def us_to_position(instant_us: int) -> int:
+    """Return the position of an instant of the server's clock."""
+    return instant_us * SAMPLE_RATE_HZ // 1_000_000
+
+
+class Stream:
+    """Reads one programme sample by sample, whatever the network did to it.
+
+    What is heard and missed is added to *counters*, which the streams of a speaker
+    share.
+    """
+
+    def __init__(self, programme: Programme, counters: Counters) -> None:
+        self.programme = programme
+        self.fader = Fader()
+        "Its loudness among the streams."
+        self._counters = counters
+        self._buffer = JitterBuffer(horizon_samples=HORIZON_SAMPLES)
+        self._decoder = StreamDecoder()
+        self._decoded = silence(0)  # not yet read; ends at the buffer's cursor
+        self._started = False  # the buffer knows where in time it is
+        self._newest_end: int | None = None
+        self._timestamp: int | None = None  # last one, unwrapped
+        self._holes = SequenceHoles()
+        self._in_gap: bool | None = None  # None: nothing was heard yet
+        self._place(programme)
+
+    def announce(self, programme: Programme) -> None:
+        """Take in a newer announcement, after an absence most likely."""
+        self.programme = programme
+        self._holes = SequenceHoles()  # what was not sent meanwhile is not lost
+        self._in_gap = None
+        self._place(programme)
+
+    @property
+    def position(self) -> int:
+        """Of the next sample that can be read; those before it are gone."""
+        return self._buffer.cursor - len(self._decoded)
+
+    @property
+    def newest_end(self) -> int | None:
+        """Position after the newest packet received, or None before the first."""
+        return self._newest_end
+
+    def close(self) -> None:
+        """Free the codec."""
+        self._decoder.close()
+
+    def insert(self, rtp: RtpPacket) -> None:
+        """Take in a packet of this stream; one that cannot be played is counted."""
+        counters = self._counters
+        counters.packets_received += 1
+        try:
+            duration_samples = packet_samples(rtp.payload)
+        except OpusError:
+            duration_samples = 0
+        if not duration_samples or rtp.payload_type != self.programme.payload_type:
+            counters.packets_discarded += 1
+            return
+        packet = MediaPacket(self._position_of(rtp), duration_samples, rtp.payload)
+        self._insert(packet, rtp.sequence)
+
+    def skip(self, to: int) -> None:
+        """Leave out what lies before *to*."""
+        if to > self._buffer.cursor:
+            self._started = True
+            self._decoded = silence(0)
+            self._buffer.skip(to)
+
+    def read(self, start: int, samples: int, *, heard: bool) -> Pcm:
+        """Return *samples* from position *start* on, which is not before `position`.
+
+        Media that is left out is decoded without being heard, up to the pre-roll.
+
+        Args:
+            start: Position of the first sample.
+            samples: How many.
+            heard: Whether what is missing is missed; false for a tail that fades.
+        """
+        self.skip(start - PRE_ROLL_SAMPLES)
+        parts = [self._decoded]
+        cursor = self._buffer.cursor
+        for decision in self._buffer.pull(start + samples):
+            cursor += decision.samples
+            rendered = self._decoder.render(decision)
+            if heard and cursor > start:
+                self._count(rendered)
+            parts.append(rendered.pcm)
+        decoded = np.concatenate(parts)
+        first = start - (self._buffer.cursor - len(decoded))
+        self._decoded = decoded[first + samples :]
+        return decoded[first : first + samples]
+
+    def _place(self, programme: Programme) -> None:
+        announced = programme.timestamp
+        if self._timestamp is not None:
+            announced = unwrap(announced, self._timestamp, bits=32)
+        self._announced_timestamp = announced
+        self._announced_position = us_to_position(programme.clock_us)
+
+    def _position_of(self, rtp: RtpPacket) -> int:
+        if self._timestamp is None:
+            # FORMAT.md: later than the announced one, modulo 2**32.
+            elapsed = (rtp.timestamp - self._announced_timestamp) % (1 << 32)
+            self._timestamp = self._announced_timestamp + elapsed
+        else:
+            self._timestamp = unwrap(rtp.timestamp, self._timestamp, bits=32)
+        return self._announced_position + self._timestamp - self._announced_timestamp
+
+    def _insert(self, packet: MediaPacket, sequence: int) -> None:
+        if not self._started:
+            self._started = True
+            self._buffer.start(packet.timestamp - _BEHIND_FIRST_SAMPLES)
+        verdict = self._buffer.insert(packet)
+        if verdict is Verdict.ACCEPTED:
+            end = packet.timestamp + packet.duration_samples
+            self._newest_end = max(end, self._newest_end or end)
+        else:
+            self._counters.packets_discarded += 1
+        self._counters.packets_lost += self._holes.add(sequence)
+
+    def _count(self, rendered: Rendered) -> None:
+        counters, samples = self._counters, len(rendered.pcm)
+        missing = rendered.outcome in (Outcome.CONCEALED, Outcome.SILENT)
+        if missing and self._in_gap is None:
+            return
+        counters.total_samples_received += samples
+        if missing:
+            counters.concealment_events += not self._in_gap
+            counters.concealed_samples += samples
+        if rendered.outcome is Outcome.SILENT:
+            counters.silent_concealed_samples += samples
+        self._in_gap = missing

@@ -1,0 +1,159 @@
+"""What a speaker hears, by media instant: the switches, and the streams mixed there.
+
+Everything is in positions: samples on the server's clock, as `clients.speaker.stream`
+explains. Nothing here knows the playout delay or the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clients.speaker.decode import FADE_IN_SAMPLES
+from clients.speaker.stream import (
+    PRE_ROLL_SAMPLES,
+    Counters,
+    Stream,
+    us_to_position,
+)
+from streamer.media.frame import Pcm, silence
+from streamer.wire.control import Idle, Programme
+from streamer.wire.rtp import RtpPacket
+
+SWITCH_OUT_SAMPLES = 1_200
+"25 ms raised cosine for what ends (research/speaker.md, section 2.2)."
+_MAX_SWITCHES = 64
+_MAX_STREAMS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    position: int
+    ssrc: int | None
+
+
+class Timeline:
+    """The schedule of switches and the streams it speaks of."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._switches: list[_Switch] = []  # by position
+        self._streams: dict[int, Stream] = {}  # by SSRC, oldest announcement first
+
+    def announce(self, programme: Programme) -> None:
+        """A programme is heard from its instant on."""
+        stream = self._streams.pop(programme.ssrc, None)
+        if stream is None:
+            stream = Stream(programme, self._counters)
+        else:
+            stream.announce(programme)
+        self._streams[programme.ssrc] = stream
+        self._switch(us_to_position(programme.from_us), programme.ssrc)
+        self._forget_oldest_stream()
+
+    def idle(self, message: Idle) -> None:
+        """Nothing is heard from its instant on."""
+        self._switch(us_to_position(message.from_us), None)
+
+    def insert(self, rtp: RtpPacket) -> None:
+        """Take in a packet; one that was not announced is counted and dropped."""
+        stream = self._streams.get(rtp.ssrc)
+        if stream is None:
+            self._counters.packets_received += 1
+            self._counters.packets_discarded += 1
+        else:
+            stream.insert(rtp)
+
+    def end_with_what_is_held(self) -> None:
+        """The link is gone: be silent after the last packet received."""
+        if self._switches and (ssrc := self._switches[-1].ssrc) is not None:
+            end = self._streams[ssrc].newest_end
+            begin = self._switches[-1].position
+            self._switch(begin if end is None else max(begin, end), None)
+
+    def clear(self) -> None:
+        """Forget everything: the server's clock is another one."""
+        for stream in self._streams.values():
+            stream.close()
+        self._streams.clear()
+        self._switches.clear()
+
+    def programme_at(self, position: int) -> Programme | None:
+        """Return what is heard at *position*."""
+        heard = None
+        for switch in self._switches:
+            if switch.position <= position:
+                heard = switch.ssrc
+        return None if heard is None else self._streams[heard].programme
+
+    def quiet(self, start: int, samples: int) -> bool:
+        """Say whether nothing at all is heard there."""
+        segments = self._segments(start, start + samples)
+        return all(ssrc is None for _, _, ssrc in segments) and all(
+            stream.fader.silent for stream in self._streams.values()
+        )
+
+    def pass_by(self, to: int) -> None:
+        """Forget what lies before *to* and will not be read any more."""
+        while len(self._switches) > 1 and self._switches[1].position <= to:
+            del self._switches[0]
+        wanted = {switch.ssrc for switch in self._switches}
+        for ssrc, stream in list(self._streams.items()):
+            if stream.fader.silent:
+                stream.skip(to - PRE_ROLL_SAMPLES)
+                if ssrc not in wanted:
+                    self._streams.pop(ssrc).close()
+
+    def read(self, start: int, samples: int) -> Pcm:
+        """Return what is heard in the next *samples*; *start* may jump.
+
+        Going back never repeats what was read: it is silence until there.
+        """
+        mixed = silence(samples)
+        for begin, end, ssrc in self._segments(start, start + samples):
+            part = mixed[begin - start : end - start]
+            for each, stream in self._streams.items():
+                _mix(stream, begin, part, heard=each == ssrc)
+        self.pass_by(start + samples)
+        return mixed
+
+    def _switch(self, position: int, ssrc: int | None) -> None:
+        """What is said last about an instant and all after it counts."""
+        kept = [switch for switch in self._switches if switch.position < position]
+        self._switches = [*kept, _Switch(position, ssrc)][-_MAX_SWITCHES:]
+
+    def _segments(self, start: int, end: int) -> list[tuple[int, int, int | None]]:
+        """Return (begin, end, ssrc) of the stretches between *start* and *end*."""
+        segments: list[tuple[int, int, int | None]] = []
+        begin, heard = start, None
+        for switch in self._switches:
+            border = min(max(switch.position, start), end)
+            if border > begin:
+                segments.append((begin, border, heard))
+            begin, heard = border, switch.ssrc
+        return [*segments, (begin, end, heard)] if end > begin else segments
+
+    def _forget_oldest_stream(self) -> None:
+        if len(self._streams) > _MAX_STREAMS:
+            ssrc = next(iter(self._streams))
+            self._streams.pop(ssrc).close()
+            self._switches = [
+                switch if switch.ssrc != ssrc else _Switch(switch.position, None)
+                for switch in self._switches
+            ]
+
+
+def _mix(stream: Stream, begin: int, part: Pcm, *, heard: bool) -> None:
+    """Add to *part* what is heard of *stream* from *begin* on."""
+    if stream.position > begin:  # we went back to what was read before
+        stream.fader.set(0.0)
+        part = part[stream.position - begin :]
+        begin = stream.position
+    if heard:
+        stream.fader.to(1.0, FADE_IN_SAMPLES)
+    else:
+        stream.fader.to(0.0, SWITCH_OUT_SAMPLES)
+    if len(part) and not stream.fader.silent:
+        pcm = stream.read(begin, len(part), heard=heard)
+        part += np.multiply(pcm, stream.fader.take(len(part)))

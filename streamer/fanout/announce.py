@@ -1,0 +1,45 @@
+"""The control messages by which a listener learns its place and what it hears."""
+
+from __future__ import annotations
+
+from streamer.bus.bus import OnAir
+from streamer.fanout.frames import text_frame
+from streamer.fanout.listener import ListenerIdentity
+from streamer.wire.control import (
+    Idle,
+    Programme,
+    Settings,
+    Welcome,
+    serialize,
+)
+from streamer.wire.rtp import OPUS_PAYLOAD_TYPE
+
+
+def welcome(identity: ListenerIdentity, *, ptime_ms: int) -> bytes:
+    """Return the frame that tells a listener who and where it is."""
+    message = Welcome(identity.speaker_id, identity.zone_id, ptime_ms)
+    return text_frame(serialize(message))
+
+
+def settings(identity: ListenerIdentity) -> bytes:
+    """Return the frame that tells a listener how to sound."""
+    message = Settings(identity.volume_percent, identity.playout_delay_ms)
+    return text_frame(serialize(message))
+
+
+def announcement(on_air: OnAir | None, *, from_ns: int) -> bytes:
+    """Return the frame by which *on_air*, or silence, is heard from an instant on."""
+    from_us = from_ns // 1000
+    if on_air is None:
+        return text_frame(serialize(Idle(from_us)))
+    message = Programme(
+        broadcast=on_air.broadcast_id,
+        programme_class=on_air.programme_class,
+        title=on_air.title,
+        ssrc=on_air.ssrc,
+        payload_type=OPUS_PAYLOAD_TYPE,
+        timestamp=on_air.first_timestamp,
+        clock_us=on_air.origin_ns // 1000,
+        from_us=from_us,
+    )
+    return text_frame(serialize(message))

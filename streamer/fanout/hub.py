@@ -1,0 +1,282 @@
+"""Who gets which bytes: the WebSocket fan-out without its sockets (README.md)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from streamer.bus.bus import AirChange, OnAir, Switch
+from streamer.fanout import endings
+from streamer.fanout.announce import announcement, settings, welcome
+from streamer.fanout.carried import NOTHING, Carried, Parcel, Tail, pack
+from streamer.fanout.delivery import TRANSPORT, Defer, Delivery
+from streamer.fanout.endings import Ending
+from streamer.fanout.listener import Listener, ListenerIdentity
+from streamer.fanout.member import Member
+from streamer.fanout.roster import SIZES, Roster
+from streamer.fanout.tuning import Tuning
+from streamer.media.frame import FRAME_NS, ProgrammePacket
+from streamer.metrics import Metrics
+from streamer.wire.control import ProgrammeClass
+
+PREROLL_NS = 4 * FRAME_NS  # lets the decoder settle before the first heard sample
+STALL_LIMIT_NS = 10_000_000_000
+REPLACED_AFTER_NS = 5_000_000_000  # make before break: the two overlap this long
+_CUTS_IN = (ProgrammeClass.PRIORITY, ProgrammeClass.EMERGENCY)
+
+
+class Hub:
+    """Sends each packet to the listeners whose zone hears it; a bus `Subscriber`.
+
+    Call everything on the event loop, and :meth:`tend` about every second.
+
+    Args:
+        clock_ns: The server's media clock.
+        defer: ``loop.call_soon``: runs a callback in the loop's next iteration.
+        metrics: Where it counts.
+    """
+
+    def __init__(
+        self, *, clock_ns: Callable[[], int], defer: Defer, metrics: Metrics
+    ) -> None:
+        self._clock_ns = clock_ns
+        self._metrics = metrics
+        self._skipped = metrics.packets_skipped.labels(TRANSPORT)
+        self._delivery = Delivery(defer=defer, metrics=metrics)
+        self._roster = Roster()
+        self._tuning = Tuning(self._roster)
+        self._behind: dict[Member, None] = {}
+        self._replaced: deque[tuple[int, Member]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._roster)
+
+    def listeners_by_zone(self) -> Mapping[str, int]:
+        """Return how many speakers listen, by zone; empty zones are left out."""
+        return self._roster.speakers_by_zone()
+
+    def programmes_by_class(self) -> Mapping[str, int]:
+        """Return how many programmes are on air, by class."""
+        return self._tuning.by_class()
+
+    # Listeners come, change and go.
+
+    def add(self, listener: Listener) -> None:
+        """Admit *listener*: greet it, and send what it needs to sound at once."""
+        older = self._roster.of_speaker(listener.identity.speaker_id)
+        deadline_ns = self._clock_ns() + REPLACED_AFTER_NS
+        self._replaced.extend((deadline_ns, member) for member in older[-1:])
+        for member in older[:-1]:
+            self._end(member, endings.REPLACED)
+        member = self._roster.admit(listener)
+        self._tuning.regroup(member.identity.zone_id)
+        self._catch_up(member)
+
+    def remove(self, listener: Listener) -> None:
+        """Forget *listener*: nothing is written to it any more; idempotent."""
+        if (member := self._roster.dismiss(listener)) is not None:
+            self._tuning.regroup(member.identity.zone_id)
+            self._behind.pop(member, None)
+
+    def update(self, identity: ListenerIdentity) -> None:
+        """Apply a speaker's new zone, volume or delay to its connections."""
+        for member in self._roster.of_speaker(identity.speaker_id):
+            before = member.identity
+            self._roster.amend(member, identity)
+            if settings(identity) != settings(before):
+                self._deliver(member, Parcel(settings(identity)))
+            if identity.zone_id != before.zone_id:
+                self._move(member, before.zone_id)
+
+    def revoke(self, speaker_id: str) -> None:
+        """Close the connections of a speaker that may no longer listen."""
+        for member in self._roster.of_speaker(speaker_id):
+            self._end(member, endings.REVOKED)
+
+    def reply(self, listener: Listener, frames: bytes) -> bool:
+        """Write an answer to *listener*, unless it left or its link is stalled."""
+        member = self._roster.get(listener)
+        if member is None or self._delivery.is_stalled(member):
+            return False
+        self._delivery.write(member, Parcel(frames))
+        return True
+
+    def tend(self) -> None:
+        """Bring recovered listeners up to date; close the stalled and replaced."""
+        now_ns = self._clock_ns()
+        for member in tuple(self._behind):
+            if self._delivery.is_stalled(member):
+                self._hold_up(member)
+            else:
+                self._catch_up(member)
+        while self._replaced and self._replaced[0][0] <= now_ns:
+            self._end(self._replaced.popleft()[1], endings.REPLACED)
+
+    # The bus speaks.
+
+    def on_packet(self, packet: ProgrammePacket) -> None:
+        """Send *packet*, alone or bundled, to those who are due it."""
+        programme = self._tuning.carried(packet.ssrc)
+        if programme is None:
+            self._metrics.packets_dropped.labels(TRANSPORT, "unknown_programme").inc()
+            return
+        programme.append(packet)
+        groups = self._tuning.groups(programme)
+        for size in SIZES:
+            members = groups.get((size, (packet.index + 1) % size))
+            if members:
+                self._fan_out(members, programme.bundle(size), packet)
+        if programme.tails:
+            self._send_tails(programme, packet)
+        if programme.watched and all(size <= packet.index + 1 for size, _ in groups):
+            programme.watched = False
+            self._delivery.after_flush(partial(self._observe, programme.on_air))
+
+    def on_air_change(self, change: AirChange) -> None:
+        """Tell listeners what they hear from now on."""
+        cutting_in = {s.ssrc for s in change.switches if self._tuning.interrupts(s)}
+        for on_air in change.started:
+            programme = self._tuning.start(on_air)
+            programme.watched = (
+                on_air.ssrc in cutting_in or on_air.programme_class in _CUTS_IN
+            )
+        for switch in change.switches:
+            self._switch(switch)
+        for ssrc in change.ended:
+            ended = self._tuning.carried(ssrc)
+            if ended is not None and ended.zone_ids:
+                self._switch(Switch(tuple(ended.zone_ids), None, ended.end_ns))
+            self._tuning.end(ssrc)
+
+    def _switch(self, switch: Switch) -> None:
+        new = self._tuning.carried(switch.ssrc)
+        control = announcement(new.on_air if new else None, from_ns=switch.from_ns)
+        for ssrc, members in self._tuning.retune(switch, control).items():
+            old = self._tuning.carried(ssrc)
+            self._transfer(members, (old, new), control, from_ns=switch.from_ns)
+
+    def _transfer(
+        self,
+        members: Sequence[Member],
+        programmes: tuple[Carried | None, Carried | None],
+        control: bytes,
+        *,
+        from_ns: int,
+    ) -> None:
+        """Take *members* from the former of *programmes* to the latter, at *from_ns*.
+
+        One write per member: what is left of the old programme, the announcement,
+        and the new one's pre-roll; the same bytes for all of one size and phase.
+        """
+        old, new = programmes
+        parcels: dict[tuple[int, int], Parcel] = {}
+        for member in members:
+            key = member.size, member.phase
+            if key not in parcels:
+                before = old.remainder(member, before_ns=from_ns) if old else NOTHING
+                after = (
+                    new.burst(member, since_ns=from_ns - PREROLL_NS) if new else NOTHING
+                )
+                parcels[key] = before + Parcel(control) + after
+            if self._deliver(member, parcels[key]):
+                member.ssrc = new.on_air.ssrc if new else None
+        if new is not None:
+            new.drop_tails(members)
+        if old is not None and old.end_ns < from_ns:
+            # Its source is slower than the new one's: this much is still to come.
+            old.tails.append(Tail(from_ns, list(members)))
+
+    def _move(self, member: Member, old_zone_id: str) -> None:
+        """Let *member* hear what its new zone hears, from now on."""
+        identity = member.identity
+        old = self._tuning.heard_in(old_zone_id)
+        new = self._tuning.heard_in(identity.zone_id)
+        self._tuning.regroup(old_zone_id)
+        self._tuning.regroup(identity.zone_id)
+        control = welcome(identity, ptime_ms=member.listener.ptime_ms)
+        if old is new:
+            self._deliver(member, Parcel(control))
+            return
+        from_ns = self._clock_ns()
+        control += announcement(new.on_air if new else None, from_ns=from_ns)
+        self._transfer([member], (old, new), control, from_ns=from_ns)
+
+    # Sending, and what a stalled link does to it (README.md, "Slow listeners").
+
+    def _fan_out(
+        self, members: Sequence[Member], parcel: Parcel, packet: ProgrammePacket
+    ) -> None:
+        for member in self._delivery.fan_out(members, parcel):
+            if self._delivery.is_stalled(member):
+                self._skipped.inc(parcel.packets)
+                self._hold_up(member, newest=packet.index - 1)
+            else:
+                self._catch_up(member, newest=packet.index - 1)
+                self._delivery.write(member, parcel)
+
+    def _send_tails(self, programme: Carried, packet: ProgrammePacket) -> None:
+        programme.tails = [t for t in programme.tails if packet.capture_ns < t.until_ns]
+        for tail in programme.tails:
+            members = [m for m in tail.members if not m.gone and not m.stale]
+            self._delivery.fan_out(members, pack([packet]))
+
+    def _deliver(self, member: Member, parcel: Parcel) -> bool:
+        """Write a control message; one that cannot be written makes *member* stale."""
+        if self._delivery.is_stalled(member):
+            self._hold_up(member)
+            member.stale = True
+            return False
+        if member.behind:
+            member.stale = True
+            self._catch_up(member)
+            return False
+        self._delivery.write(member, parcel)
+        return True
+
+    def _hold_up(self, member: Member, *, newest: int | None = None) -> None:
+        """Note a stall; after ten seconds of it, end the connection.
+
+        *newest* is the newest packet that *member* was sent or is not due yet.
+        """
+        now_ns = self._clock_ns()
+        if not member.behind:
+            programme = self._tuning.carried(member.ssrc)
+            if newest is None:
+                newest = programme.newest if programme else -1
+            member.fall_behind(newest, now_ns=now_ns)
+            self._behind[member] = None
+            self._metrics.stalls.labels(TRANSPORT).inc()
+        elif now_ns - member.stalled_ns >= STALL_LIMIT_NS:
+            self._end(member, endings.STALLED)
+
+    def _catch_up(self, member: Member, *, newest: int | None = None) -> None:
+        """Send a member that joins or recovers what it lacks and can still play."""
+        identity = member.identity
+        zone = self._roster.zone(identity.zone_id)
+        parcel = NOTHING
+        if member.stale:
+            hello = welcome(identity, ptime_ms=member.listener.ptime_ms)
+            parcel = Parcel(hello + settings(identity) + zone.control)
+        if (programme := self._tuning.carried(zone.ssrc)) is not None:
+            playable_ns = self._clock_ns() - identity.playout_delay_ms * 1_000_000
+            parcel += programme.burst(
+                member,
+                since_ns=max(zone.from_ns, playable_ns) - PREROLL_NS,
+                first=member.missing_index if member.ssrc == zone.ssrc else 0,
+                newest=newest,
+            )
+        self._behind.pop(member, None)
+        member.recover(zone.ssrc)
+        self._delivery.write(member, parcel)
+
+    def _end(self, member: Member, ending: Ending) -> None:
+        if not member.gone:
+            self.remove(member.listener)
+            member.listener.close(ending)
+
+    def _observe(self, on_air: OnAir) -> None:
+        if on_air.accepted_ns is not None:
+            self._metrics.preempt_latency.labels(str(on_air.programme_class)).observe(
+                (self._clock_ns() - on_air.accepted_ns) / 1e9
+            )

@@ -1,0 +1,80 @@
+"""Which programme each zone hears, and who is due its packets. No bytes, no time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from streamer.bus.bus import OnAir, Switch
+from streamer.fanout.carried import Carried
+from streamer.fanout.member import Member
+from streamer.fanout.roster import Roster
+
+
+class Tuning:
+    """The programmes on air, and the zones of *roster* tuned to them."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._programmes: dict[int, Carried] = {}
+
+    def start(self, on_air: OnAir) -> Carried:
+        """Carry a new programme; no zone hears it yet."""
+        carried = self._programmes[on_air.ssrc] = Carried(on_air)
+        return carried
+
+    def end(self, ssrc: int) -> None:
+        """Drop a programme that no zone hears any more."""
+        self._programmes.pop(ssrc, None)
+
+    def carried(self, ssrc: int | None) -> Carried | None:
+        """Return a programme on air, or None."""
+        return None if ssrc is None else self._programmes.get(ssrc)
+
+    def heard_in(self, zone_id: str) -> Carried | None:
+        """Return what a zone hears."""
+        return self.carried(self._roster.zone(zone_id).ssrc)
+
+    def interrupts(self, switch: Switch) -> bool:
+        """Whether *switch* will take a zone from another programme."""
+        heard = {self._roster.zone(zone_id).ssrc for zone_id in switch.zone_ids}
+        return switch.ssrc is not None and bool(heard - {None, switch.ssrc})
+
+    def retune(self, switch: Switch, control: bytes) -> dict[int | None, list[Member]]:
+        """Tune zones as *switch* says; return those who change, by what they heard."""
+        new = self.carried(switch.ssrc)
+        leaving: dict[int | None, list[Member]] = {}
+        for zone_id in switch.zone_ids:
+            zone = self._roster.zone(zone_id)
+            if zone.ssrc == switch.ssrc:
+                continue
+            leaving.setdefault(zone.ssrc, []).extend(zone.members)
+            if (old := self.carried(zone.ssrc)) is not None:
+                old.zone_ids.discard(zone_id)
+                old.groups = None
+            if new is not None:
+                new.zone_ids.add(zone_id)
+                new.groups = None
+            zone.ssrc, zone.from_ns, zone.control = switch.ssrc, switch.from_ns, control
+        return leaving
+
+    def regroup(self, zone_id: str) -> None:
+        """Note that a zone's members changed."""
+        if (programme := self.heard_in(zone_id)) is not None:
+            programme.groups = None
+
+    def groups(self, programme: Carried) -> dict[tuple[int, int], list[Member]]:
+        """Return who is due *programme*, by (size, phase); built when it changed."""
+        if programme.groups is None:
+            programme.groups = {}
+            for zone_id in programme.zone_ids:
+                for member in self._roster.zone(zone_id).members:
+                    key = member.size, member.phase
+                    programme.groups.setdefault(key, []).append(member)
+        return programme.groups
+
+    def by_class(self) -> Mapping[str, int]:
+        """Return how many programmes are on air, by class."""
+        return Counter(
+            str(carried.on_air.programme_class) for carried in self._programmes.values()
+        )

@@ -1,0 +1,201 @@
+"""Every Prometheus series of the server, in one object; the registry is passed in.
+
+Names follow Prometheus' conventions (base units, ``_total`` on counters). What
+can be counted at the scrape (listeners per zone, programmes on air) is computed
+then, so that joining and switching pay nothing for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic_ns
+from typing import Self, TypeAlias
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+ListenerCounts: TypeAlias = Callable[[], Mapping[str, int]]
+"Returns the number of listeners per zone."
+ProgrammeCounts: TypeAlias = Callable[[], Mapping[str, int]]
+"Returns the number of programmes on air per class."
+
+_LATENESS_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.25, 1.0)
+_ENCODE_BUCKETS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_PREEMPT_BUCKETS_S = (0.01, 0.025, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """The series, registered in *registry* at once; hold one per process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._census = _Census(registry)
+        self._count_packets(registry)
+        self._count_connections(registry)
+        self._time(registry)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def watch_listeners(self, transport: str, count: ListenerCounts) -> None:
+        """Ask *count* at each scrape for the listeners of *transport*."""
+        self._census.listeners[transport] = count
+
+    def watch_programmes(self, count: ProgrammeCounts) -> None:
+        """Ask *count* at each scrape for the programmes on air."""
+        self._census.programmes = count
+
+    def _count_packets(self, registry: CollectorRegistry) -> None:
+        self.frames_encoded = Counter(
+            "loacast_frames_encoded",
+            "20 ms frames encoded, over all programmes.",
+            registry=registry,
+        )
+        self.packets_sent = Counter(
+            "loacast_packets_sent",
+            "RTP packets handed to listeners' connections, pre-roll included.",
+            ["transport"],
+            registry=registry,
+        )
+        self.packets_skipped = Counter(
+            "loacast_packets_skipped",
+            "RTP packets not sent when due because the listener's link was stalled.",
+            ["transport"],
+            registry=registry,
+        )
+        self.packets_dropped = Counter(
+            "loacast_packets_dropped",
+            "RTP packets of the bus that no listener could get.",
+            ["transport", "reason"],
+            registry=registry,
+        )
+        self.recorder_alarms = Counter(
+            "loacast_recorder_alarms",
+            "Recordings that stopped before their broadcast.",
+            ["reason"],
+            registry=registry,
+        )
+
+    def _count_connections(self, registry: CollectorRegistry) -> None:
+        self.joins = Counter(
+            "loacast_listener_joins",
+            "Listeners admitted.",
+            ["transport"],
+            registry=registry,
+        )
+        self.rejections = Counter(
+            "loacast_listener_rejections",
+            "Handshakes refused.",
+            ["transport", "reason"],
+            registry=registry,
+        )
+        self.closes = Counter(
+            "loacast_listener_closes",
+            "Listeners' connections ended, by whoever and whyever.",
+            ["transport", "reason"],
+            registry=registry,
+        )
+        self.stalls = Counter(
+            "loacast_listener_stalls",
+            "Times that a listener's link began to hold unsent audio.",
+            ["transport"],
+            registry=registry,
+        )
+        self.unknown_messages = Counter(
+            "loacast_unknown_control_messages",
+            "Control messages of a type this version does not know; ignored.",
+            ["transport"],
+            registry=registry,
+        )
+
+    def _time(self, registry: CollectorRegistry) -> None:
+        self.loop_lateness = Histogram(
+            "loacast_loop_lateness_seconds",
+            "How late the event loop runs a timer.",
+            buckets=_LATENESS_BUCKETS_S,
+            registry=registry,
+        )
+        self.encode_duration = Histogram(
+            "loacast_encode_duration_seconds",
+            "Time to condition and encode one frame.",
+            buckets=_ENCODE_BUCKETS_S,
+            registry=registry,
+        )
+        self.preempt_latency = Histogram(
+            "loacast_preempt_latency_seconds",
+            "A cutting-in programme accepted, until its first packet was written to"
+            " the last of its listeners.",
+            ["class"],
+            buckets=_PREEMPT_BUCKETS_S,
+            registry=registry,
+        )
+
+
+class _Census(Collector):
+    """Computes the gauges when they are scraped."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.listeners: dict[str, ListenerCounts] = {}
+        self.programmes: ProgrammeCounts = dict
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the gauges; called by the registry."""
+        listeners = GaugeMetricFamily(
+            "loacast_listeners",
+            "Listeners connected.",
+            labels=["transport", "zone"],
+        )
+        for transport, count in self.listeners.items():
+            for zone_id, number in count().items():
+                listeners.add_metric([transport, zone_id], number)
+        yield listeners
+        programmes = GaugeMetricFamily(
+            "loacast_programmes_on_air",
+            "Programmes on air, heard somewhere or waiting.",
+            labels=["class"],
+        )
+        for programme_class, number in self.programmes().items():
+            programmes.add_metric([programme_class], number)
+        yield programmes
+
+
+class LoopLateness:
+    """Measures how late the running event loop is, while it is entered.
+
+    Args:
+        observe: Takes each lateness in seconds.
+        interval_ms: Between two measurements.
+    """
+
+    def __init__(
+        self, observe: Callable[[float], object], *, interval_ms: int = 50
+    ) -> None:
+        self._observe = observe
+        self._interval_ms = interval_ms
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="loop lateness")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            # uvloop's own clock counts milliseconds, so it cannot be asked.
+            due_ns = monotonic_ns() + self._interval_ms * 1_000_000
+            await asyncio.sleep(self._interval_ms / 1000)
+            self._observe(max(0, monotonic_ns() - due_ns) / 1e9)

@@ -1,0 +1,53 @@
+"""What the studio refuses; each error says what and why, for the person who asked."""
+
+from __future__ import annotations
+
+
+class StudioError(Exception):
+    """Base of what the studio refuses."""
+
+
+class UnknownZoneError(StudioError):
+    """A broadcast aims at a zone that is not in the tree."""
+
+
+class UnknownBroadcastError(StudioError):
+    """No broadcast with this identifier is on air."""
+
+
+class AlreadyEndedError(StudioError):
+    """The broadcast is over."""
+
+
+class TooManyProgrammesError(StudioError):
+    """As many broadcasts as this server is set to carry are on air."""
+
+
+class StudioClosedError(StudioError):
+    """The server is shutting down."""
+
+
+class SourceRefusedError(StudioError):
+    """What shall be broadcast cannot be opened.
+
+    Args:
+        slug: Stable name of the reason, e.g. ``unknown-file``.
+        detail: The reason, for a person.
+    """
+
+    def __init__(self, slug: str, detail: str) -> None:
+        super().__init__(detail)
+        self.slug = slug
+
+
+class FileRefusedError(StudioError):
+    """An upload cannot be taken.
+
+    Args:
+        slug: Stable name of the reason, e.g. ``unsupported-audio``.
+        detail: The reason, for a person.
+    """
+
+    def __init__(self, slug: str, detail: str) -> None:
+        super().__init__(detail)
+        self.slug = slug

@@ -1,0 +1,359 @@
+"""Playout in virtual time: real Opus packets in, the device's samples out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.speaker.playout import STEP_SAMPLES, Playout
+from streamer.media.frame import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
+from streamer.media.opus import OpusDecoder, OpusEncoder
+from streamer.wire.control import Idle, Programme, ProgrammeClass, Settings
+from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
+
+SECOND = SAMPLE_RATE_HZ
+BLOCK = 960
+DELAY_MS = 400
+DELAY = DELAY_MS * 48
+START = 1_000_000 * 48  # position of the first packet: a whole number of microseconds
+SLOPE = 0.5 * 2 * np.pi / SAMPLE_RATE_HZ  # steepest step of a tone, per Hz
+
+
+def tone(hz: float, samples: int) -> Pcm:
+    phase = 2 * np.pi * hz * np.arange(samples) / SAMPLE_RATE_HZ
+    return (0.5 * np.sin(phase)).astype(np.float32)
+
+
+def encode(pcm: Pcm) -> list[bytes]:
+    with OpusEncoder(96_000) as encoder:
+        return [encoder.encode(frame) for frame in np.split(pcm, len(pcm) // 960)]
+
+
+def decode(payloads: list[bytes]) -> Pcm:
+    with OpusDecoder() as decoder:
+        return np.concatenate([decoder.decode(payload) for payload in payloads])
+
+
+PAYLOADS = {hz: encode(tone(hz, 3 * SECOND)) for hz in (440, 620)}
+HEARD = {hz: decode(payloads) for hz, payloads in PAYLOADS.items()}
+
+
+def us(position: int) -> int:
+    return position * 1_000_000 // SAMPLE_RATE_HZ
+
+
+def announcement(ssrc: int, *, start: int = START, heard_from: int) -> Programme:
+    return Programme(
+        broadcast=f"broadcast-{ssrc}",
+        programme_class=ProgrammeClass.NORMAL,
+        title="",
+        ssrc=ssrc,
+        payload_type=OPUS_PAYLOAD_TYPE,
+        timestamp=0xFFFF_FF00,  # wraps with the first packet
+        clock_us=us(start),
+        from_us=us(heard_from),
+    )
+
+
+def packets(ssrc: int) -> list[RtpPacket]:
+    """The packets of a tone whose frequency is its SSRC."""
+    return [
+        RtpPacket(
+            payload_type=OPUS_PAYLOAD_TYPE,
+            sequence=(65_530 + index) % 65_536,
+            timestamp=(0xFFFF_FF00 + index * FRAME_SAMPLES) % (1 << 32),
+            ssrc=ssrc,
+            payload=payload,
+        )
+        for index, payload in enumerate(PAYLOADS[ssrc])
+    ]
+
+
+def make_playout(*received: RtpPacket, ssrc: int = 440) -> Playout:
+    """A speaker told to hear one tone from its first packet on."""
+    playout = Playout()
+    playout.on_settings(Settings(volume_percent=100, playout_delay_ms=DELAY_MS))
+    playout.on_programme(announcement(ssrc, heard_from=START))
+    for packet in received:
+        playout.on_packet(packet)
+    return playout
+
+
+def play(
+    playout: Playout,
+    *,
+    start: int = START,
+    samples: int = SECOND,
+    delay: int = DELAY,
+    ppm: float = 0.0,
+    block: int = BLOCK,
+) -> Pcm:
+    """Render what a device plays from the media position *start* on."""
+    blocks = []
+    for offset in range(0, samples, block):
+        elapsed = offset / (1 + ppm * 1e-6)
+        server_ns = round((start + delay + elapsed) * 1e9 / SAMPLE_RATE_HZ)
+        blocks.append(playout.render(block, server_ns))
+    return np.concatenate(blocks)
+
+
+def steepest(pcm: Pcm) -> float:
+    return float(np.abs(np.diff(pcm)).max())
+
+
+def power(pcm: Pcm, hz: float) -> float:
+    """Amplitude of one frequency within *pcm*."""
+    turns = np.exp(-2j * np.pi * hz * np.arange(len(pcm)) / SAMPLE_RATE_HZ)
+    return float(2 * np.abs(np.dot(pcm, turns)) / len(pcm))
+
+
+class TestDelay:
+    """A sample captured at c leaves the device at c + D."""
+
+    @pytest.mark.parametrize("block", [480, 960, 1_000, 137])
+    def test_to_the_sample_for_any_block(self, block: int) -> None:
+        heard = play(make_playout(*packets(440)), block=block)
+        expected = HEARD[440][: len(heard)]
+        assert np.abs(heard - expected)[500:].max() < 0.005
+
+    def test_is_silent_before(self) -> None:
+        playout = make_playout(*packets(440))
+        heard = play(playout, start=START - 4_800, samples=9_600)
+        assert not heard[: 4_800 - 24].any()
+        assert power(heard[5_280:], 440) == pytest.approx(0.5, abs=0.05)
+
+    def test_joins_in_the_middle(self) -> None:
+        playout = make_playout(*packets(440)[20:])
+        heard = play(playout, start=START + SECOND)
+        expected = HEARD[440][SECOND : SECOND + len(heard)]
+        # After 80 ms of pre-roll the decoder has all but converged.
+        assert np.abs(heard - expected)[500:].max() < 0.06
+        assert np.abs(heard - expected)[9_600:].max() < 0.005
+
+    def test_shorter_is_taken_up_by_a_skip_without_a_click(self) -> None:
+        playout = make_playout(*packets(440))
+        play(playout, samples=SECOND)
+        playout.on_settings(Settings(volume_percent=100, playout_delay_ms=150))
+        heard = play(playout, start=START + SECOND + DELAY - 7_200, delay=7_200)
+        expected = HEARD[440][SECOND + DELAY - 7_200 :][: len(heard)]
+        assert np.abs(heard - expected)[4_800:].max() < 0.005
+        assert steepest(heard) < 440 * SLOPE * 1.3
+        assert playout.steps == 2
+
+    def test_longer_is_taken_up_by_a_pause_and_nothing_is_heard_twice(self) -> None:
+        playout = make_playout(*packets(440))
+        play(playout, samples=SECOND)
+        playout.on_settings(Settings(volume_percent=100, playout_delay_ms=1_000))
+        longer = 48_000
+        heard = play(playout, start=START + SECOND + DELAY - longer, delay=longer)
+        pause = longer - DELAY
+        assert not heard[2 * BLOCK : pause].any()
+        expected = HEARD[440][SECOND - pause :][: len(heard)]
+        assert np.abs(heard - expected)[pause + 3 * BLOCK :].max() < 0.005
+        assert steepest(heard) < 440 * SLOPE * 1.3
+
+    @pytest.mark.parametrize("ppm", [100, -100])
+    def test_holds_on_a_device_whose_clock_drifts(self, ppm: float) -> None:
+        """Silence is drift too: the servo learns before the programme begins."""
+        playout = make_playout(*packets(440))
+        lead = 60 * SECOND
+        heard = play(playout, start=START - lead, samples=lead + 2 * SECOND, ppm=ppm)
+        assert playout.drift_ppm == pytest.approx(ppm, abs=2)
+        # After 62 s the device's sample count is off by 300 samples; its time is not.
+        first = round(lead * (1 + ppm * 1e-6))
+        index = np.arange(4_800, SECOND)
+        instants = (first + index) / (1 + ppm * 1e-6) - lead
+        expected = np.interp(instants, np.arange(3 * SECOND), HEARD[440])
+        # One sample of a 440 Hz tone is 0.029.
+        assert np.abs(heard[first + index] - expected).max() < 0.04
+        assert playout.steps == 1
+
+    def test_a_jump_of_the_devices_clock_is_stepped_over(self) -> None:
+        playout = make_playout(*packets(440))
+        play(playout, samples=SECOND // 2)
+        heard = play(playout, start=START + SECOND)
+        expected = HEARD[440][SECOND : SECOND + len(heard)]
+        assert np.abs(heard - expected)[4_800:].max() < 0.005
+        assert steepest(heard) < 440 * SLOPE * 1.3
+
+    def test_a_small_error_is_worked_off_at_most_at_500_ppm(self) -> None:
+        playout = make_playout(*packets(440))
+        play(playout, samples=SECOND // 2)
+        late = STEP_SAMPLES // 2
+        heard = play(playout, start=START + SECOND // 2 + late)
+        assert playout.steps == 1
+        caught_up = 500e-6 * len(heard)
+        end = SECOND // 2 + len(heard)
+        errors = [
+            float(np.abs(heard[-960:] - HEARD[440][end - 960 + k : end + k]).max())
+            for k in range(100)  # less than a period of the tone
+        ]
+        assert 0.8 * caught_up < np.argmin(errors) <= caught_up + 1
+
+
+class TestSwitch:
+    """From an instant on, another programme."""
+
+    def switch(self, at: int, *, old_goes_on: bool) -> Pcm:
+        """Hear 440 Hz until *at*, then 620 Hz, which began 80 ms before."""
+        first = packets(440)
+        last = len(first) if old_goes_on else -(-at // 960)
+        playout = make_playout(*first[:last])
+        begin = START + at - 3_840
+        # Positions that are whole microseconds, so that the oracle is exact.
+        playout.on_programme(announcement(620, start=begin, heard_from=START + at))
+        for packet in packets(620):
+            playout.on_packet(packet)
+        return play(playout, samples=2 * SECOND)
+
+    @pytest.mark.parametrize("old_goes_on", [True, False])
+    def test_happens_at_its_sample(self, old_goes_on: bool) -> None:
+        at = 48_000 + 480
+        heard = self.switch(at, old_goes_on=old_goes_on)
+        assert np.abs(heard - HEARD[440][: len(heard)])[500:at].max() < 0.005
+        after = heard[at + 1_200 :]
+        expected = HEARD[620][3_840 + 1_200 :][: len(after)]
+        assert np.abs(after - expected).max() < 0.005
+
+    @pytest.mark.parametrize("old_goes_on", [True, False])
+    def test_does_not_click(self, old_goes_on: bool) -> None:
+        heard = self.switch(48_480, old_goes_on=old_goes_on)
+        assert steepest(heard) < (440 + 620) * SLOPE * 1.1
+        assert np.abs(heard).max() <= 1.0
+
+    def test_back_to_a_programme_that_went_on_meanwhile(self) -> None:
+        playout = make_playout(*packets(440)[:25])
+        at, back = START + 24_000, START + 72_000
+        playout.on_programme(announcement(620, start=at, heard_from=at))
+        for packet in packets(620)[:50]:
+            playout.on_packet(packet)
+        early = play(playout, samples=SECOND)
+        playout.on_programme(announcement(440, heard_from=back))
+        for packet in packets(440)[71:]:
+            playout.on_packet(packet)
+        late = play(playout, start=START + SECOND)
+        heard = np.concatenate((early, late))
+        expected = HEARD[440][: len(heard)]
+        # After 80 ms of pre-roll the decoder has all but converged.
+        assert np.abs(heard - expected)[72_000 + 1_200 :].max() < 0.05
+        assert power(heard[24_000 + 1_200 : 72_000], 620) > 0.45
+        assert playout.counters().packets_lost == 0
+        assert playout.counters().concealed_samples == 0
+
+    def test_to_nothing_leaves_nothing(self) -> None:
+        playout = make_playout(*packets(440))
+        playout.on_idle(Idle(from_us=us(START + 24_000)))
+        heard = play(playout)
+        assert power(heard[960:24_000], 440) > 0.45
+        assert not heard[24_000 + 1_200 + 40 :].any()
+        assert steepest(heard) < 440 * SLOPE * 1.3
+        assert playout.playing is None
+
+    def test_the_last_word_about_an_instant_counts(self) -> None:
+        playout = make_playout(*packets(440))
+        playout.on_idle(Idle(from_us=us(START + 24_000)))
+        playout.on_programme(announcement(440, heard_from=START + 12_000))
+        heard = play(playout)
+        assert np.abs(heard - HEARD[440][: len(heard)])[500:].max() < 0.005
+        assert playout.playing == announcement(440, heard_from=START + 12_000)
+
+
+class TestLoss:
+    """What did not come is hidden, then faded out."""
+
+    def test_a_lost_packet_is_concealed_and_counted(self) -> None:
+        received = [p for index, p in enumerate(packets(440)) if index != 20]
+        playout = make_playout(*received)
+        heard = play(playout)
+        assert steepest(heard) < 440 * SLOPE * 1.5
+        assert np.abs(heard[20 * 960 : 21 * 960]).max() > 0.3
+        counters = playout.counters()
+        assert counters.concealed_samples == 960
+        assert counters.concealment_events == 1
+        assert counters.packets_lost == 1
+        assert counters.silent_concealed_samples == 0
+
+    def test_a_long_gap_is_faded_to_silence_and_back(self) -> None:
+        received = packets(440)[:15] + packets(440)[35:]
+        playout = make_playout(*received)
+        heard = play(playout)
+        gap = 15 * 960
+        assert not heard[gap + 5_760 + 30 : 34 * 960].any()
+        assert power(heard[36 * 960 : 48 * 960], 440) > 0.45
+        assert steepest(heard) < 440 * SLOPE * 1.5
+        counters = playout.counters()
+        assert counters.concealed_samples == 20 * 960
+        assert counters.silent_concealed_samples == 20 * 960 - 5_760 - 960
+
+    def test_without_a_link_what_is_held_is_played_and_no_more(self) -> None:
+        playout = make_playout(*packets(440)[:25])
+        playout.on_link_lost()
+        heard = play(playout)
+        assert np.abs(heard - HEARD[440][: len(heard)])[500 : 25 * 960].max() < 0.005
+        assert not heard[25 * 960 + 1_200 + 40 :].any()
+        assert steepest(heard) < 440 * SLOPE * 1.3
+        assert playout.counters().concealed_samples == 0
+
+    def test_packets_that_are_not_opus_are_as_good_as_lost(self) -> None:
+        received = packets(440)
+        received[20] = replace(received[20], payload=b"")
+        received[21] = replace(received[21], payload_type=0)
+        received[22] = replace(received[22], payload=b"\xff\xff\xff")
+        playout = make_playout(*received)
+        assert steepest(play(playout)) < 440 * SLOPE * 1.5
+        assert playout.counters().concealed_samples == 3 * 960
+
+    def test_packets_never_announced_are_dropped(self) -> None:
+        playout = make_playout(*packets(620))
+        assert not play(playout).any()
+        assert playout.counters().packets_discarded == len(packets(620))
+
+    def test_another_clock_forgets_what_is_held(self) -> None:
+        playout = make_playout(*packets(440))
+        playout.on_new_clock()
+        assert not play(playout).any()
+        playout.on_programme(announcement(620, heard_from=START + SECOND))
+        for packet in packets(620):
+            playout.on_packet(packet)
+        heard = play(playout, start=START + SECOND, samples=SECOND)
+        assert power(heard[960:], 620) > 0.45
+
+
+class TestVolume:
+    """Loudness as told, without a click."""
+
+    def test_moves_along_a_ramp(self) -> None:
+        playout = make_playout(*packets(440))
+        loud = play(playout, samples=SECOND // 2)
+        playout.on_settings(Settings(volume_percent=50, playout_delay_ms=DELAY_MS))
+        soft = play(playout, start=START + SECOND // 2, samples=SECOND // 2)
+        assert power(soft[960:], 440) == pytest.approx(0.25 * 0.5, rel=0.05)
+        assert steepest(np.concatenate((loud, soft))) < 440 * SLOPE * 1.3
+
+    def test_zero_is_silence(self) -> None:
+        playout = make_playout(*packets(440))
+        playout.on_settings(Settings(volume_percent=0, playout_delay_ms=DELAY_MS))
+        assert not play(playout)[960:].any()
+
+    def test_the_level_is_of_what_left_since_it_was_taken(self) -> None:
+        playout = make_playout(*packets(440))
+        play(playout)
+        assert playout.take_level() == pytest.approx(0.125, rel=0.05)
+        assert playout.take_level() == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(rng=st.randoms(use_true_random=False))
+def test_law_order_and_copies_do_not_matter_in_time(rng: random.Random) -> None:
+    received = packets(440)
+    arrivals = rng.sample(received, len(received)) + rng.choices(received, k=20)
+    disturbed = make_playout(*arrivals)
+    assert np.array_equal(play(disturbed), play(make_playout(*received)))
+    counters = disturbed.counters()
+    assert counters.packets_lost == counters.concealed_samples == 0
+    assert counters.packets_discarded == 20

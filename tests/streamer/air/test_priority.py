@@ -1,0 +1,86 @@
+"""Tests of streamer.air.priority: who is heard when two cover the same zone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from streamer.air.priority import (
+    CLASS_ORDER,
+    ORIGIN_ORDER,
+    AirProgramme,
+    Origin,
+    standing,
+)
+from streamer.wire.control import ProgrammeClass
+
+BACKGROUND, NORMAL, PRIORITY, EMERGENCY = CLASS_ORDER
+VILLAGE, COMMUNE, PROVINCE, CENTRAL = ORIGIN_ORDER
+
+
+def programme(
+    programme_class: ProgrammeClass, origin: Origin, order: int, name: str = "x"
+) -> AirProgramme:
+    return AirProgramme(name, programme_class, origin, ("zone",), order)
+
+
+def test_every_class_and_origin_has_its_place() -> None:
+    assert set(CLASS_ORDER) == set(ProgrammeClass)
+    assert set(ORIGIN_ORDER) == set(Origin)
+
+
+@pytest.mark.parametrize("origin", ORIGIN_ORDER)
+@pytest.mark.parametrize("other", ORIGIN_ORDER)
+def test_the_higher_class_wins_whatever_the_origin_and_the_order(
+    origin: Origin, other: Origin
+) -> None:
+    for lower, higher in pairwise(CLASS_ORDER):
+        for early, late in ((1, 2), (2, 1)):
+            weak = programme(lower, origin, early)
+            strong = programme(higher, other, late)
+            assert standing(strong) > standing(weak)
+
+
+@pytest.mark.parametrize(
+    ("winner", "loser"),
+    [
+        pytest.param(
+            programme(EMERGENCY, PROVINCE, 1),
+            programme(EMERGENCY, COMMUNE, 2),
+            id="between emergencies the higher origin wins",
+        ),
+        pytest.param(
+            programme(EMERGENCY, COMMUNE, 2),
+            programme(EMERGENCY, COMMUNE, 1),
+            id="a stuck emergency microphone does not block the next",
+        ),
+        pytest.param(
+            programme(PRIORITY, VILLAGE, 1),
+            programme(PRIORITY, CENTRAL, 2),
+            id="a priority on air keeps the zone, whatever the origin",
+        ),
+        pytest.param(
+            programme(NORMAL, VILLAGE, 1),
+            programme(NORMAL, CENTRAL, 2),
+            id="a normal on air keeps the zone, whatever the origin",
+        ),
+        pytest.param(
+            programme(BACKGROUND, VILLAGE, 2),
+            programme(BACKGROUND, CENTRAL, 1),
+            id="the latest background wins, whatever the origin",
+        ),
+    ],
+)
+def test_ties_within_a_class(winner: AirProgramme, loser: AirProgramme) -> None:
+    assert standing(winner) > standing(loser)
+
+
+@pytest.mark.parametrize("programme_class", CLASS_ORDER)
+def test_two_of_one_millisecond_are_still_told_apart(
+    programme_class: ProgrammeClass,
+) -> None:
+    """Whoever numbers them makes the order unique; if not, the id decides."""
+    one = programme(programme_class, COMMUNE, 1, "one")
+    two = programme(programme_class, COMMUNE, 1, "two")
+    assert standing(one) < standing(two)
