@@ -178,6 +178,15 @@ class LightListener:
             return RtpPacket.parse(self.session.unprotect(datagram))
         return None
 
+    def decrypt_rtcp(self, datagram: bytes) -> bytes:
+        """Return the RTCP compound packet in *datagram*."""
+        assert self.session is not None
+        return self.session.unprotect_rtcp(datagram)
+
+    def forget_replays(self) -> None:
+        """Let what was decrypted already be decrypted again."""
+        self.session = self._new_session()
+
     def leave(self) -> None:
         """Say goodbye."""
         if self._dtls is not None:
@@ -205,11 +214,14 @@ class LightListener:
         self._outgoing += self._dtls.datagrams()
         if self._dtls.state is DtlsState.FAILED:
             raise ConnectionError(self._dtls.error)
-        keys = self._dtls.keys
-        if keys is not None and self.session is None:
-            policy = Policy(
-                key=keys.remote,
-                ssrc_type=Policy.SSRC_ANY_INBOUND,
-                srtp_profile=_PROFILES[keys.profile],
-            )
-            self.session = Session(policy=policy)
+        if self.keys is not None and self.session is None:
+            self.session = self._new_session()
+
+    def _new_session(self) -> Session:
+        assert self.keys is not None
+        policy = Policy(
+            key=self.keys.remote,
+            ssrc_type=Policy.SSRC_ANY_INBOUND,
+            srtp_profile=_PROFILES[self.keys.profile],
+        )
+        return Session(policy=policy)
