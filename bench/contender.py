@@ -17,8 +17,8 @@ class Contender(Protocol):
         ...
 
     @property
-    def answers_pings(self) -> bool:
-        """Whether its listeners shall ask for its clock, as speakers do."""
+    def expects_speech(self) -> bool:
+        """Whether its listeners shall ping and report, as speakers do."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class Peer:
         core: The CPU it is pinned to.
     """
 
-    answers_pings = False
+    expects_speech = False
 
     def __init__(
         self, name: str, module: str, *, listeners: int, ptime_ms: int, core: int

@@ -15,8 +15,11 @@ from streamer.media.frame import FRAME_SAMPLES
 JOIN_BATCH = 64
 LAZY_PERIOD_NS = 200_000_000
 LAZY_SLICE_NS = 2_000_000
-PING_PERIOD_NS = 10_000_000_000
-"Between two pings of one listener; a silent one would be taken for gone (FORMAT.md)."
+SPEAK_PERIOD_NS = 5_000_000_000
+"""Between two pings of one listener, as of a speaker; every second time it reports too.
+
+One that says nothing would be taken for gone (FORMAT.md).
+"""
 LIVE_EDGE_NS = 60_000_000
 "A stalled listener is back when what it reads is at most this late."
 
@@ -61,12 +64,12 @@ class Crowd:
         path: str,
         seats: list[Seat],
         *,
-        pinging: bool = False,
+        speaking: bool = False,
     ) -> None:
         self._address = address
         self._path = path
         self._seats = seats
-        self._pinging = pinging
+        self._speaking = speaking
         self.epoll = select.epoll()
         self.connections: list[Connection] = []
         self.mappings: dict[int, Mapping] = {}
@@ -77,8 +80,8 @@ class Crowd:
         self._cursor = 0
         self._slice_due_ns = 0
         self._live_watch: set[Connection] = set()
-        self._pinged = 0
-        self._ping_start_ns = 0
+        self._spoken = 0
+        self._speak_start_ns = 0
 
     def join(self, count: int) -> None:
         """Connect *count* more, some at a time."""
@@ -91,7 +94,7 @@ class Crowd:
                 self._learn(connection.upgraded())
                 self._register(connection, eager=seat.eager)
             self.connections += opened
-        self._pinged, self._ping_start_ns = 0, monotonic_ns()
+        self._spoken, self._speak_start_ns = 0, monotonic_ns()
 
     def read(self, fd: int) -> None:
         """Read the eager listener *fd* and note how late its message is."""
@@ -119,8 +122,8 @@ class Crowd:
             if (received := connection.receive()) is not None:
                 self._learn(received[0])
         self._cursor += share
-        if self._pinging:
-            self._ping(now_ns)
+        if self._speaking:
+            self._speak(now_ns)
         if self._cursor >= len(self._lazy):
             self._cursor = 0
             self._lazy = [one for one in self._lazy if not one.account.closed]
@@ -146,14 +149,15 @@ class Crowd:
             self._live_watch.add(connection)
             self._register(connection, eager=True)
 
-    def _ping(self, now_ns: int) -> None:
-        """Ping those whose turn it is, evenly over the period."""
-        due = (now_ns - self._ping_start_ns) * len(self.connections) // PING_PERIOD_NS
-        for turn in range(self._pinged, due):
-            connection = self.connections[turn % len(self.connections)]
-            if not connection.stalled:
-                connection.ping(now_ns)
-        self._pinged = max(self._pinged, due)
+    def _speak(self, now_ns: int) -> None:
+        """Let those speak whose turn it is, evenly over the period."""
+        count = len(self.connections)
+        due = (now_ns - self._speak_start_ns) * count // SPEAK_PERIOD_NS
+        for number in range(self._spoken, due):
+            period, place = divmod(number, count)
+            if not (connection := self.connections[place]).stalled:
+                connection.speak(now_ns, reporting=period % 2 == 1)
+        self._spoken = max(self._spoken, due)
 
     def _register(self, connection: Connection, *, eager: bool) -> None:
         if eager:

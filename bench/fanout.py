@@ -65,7 +65,7 @@ def measure(contender: Contender, plan: Plan) -> Sample:
     """Join, go on air, observe: one contender's numbers of one round."""
     target = Target(contender.port, contender.credentials, plan.ptime_ms)
     load = Load(
-        target, core=cores()[1], eager=plan.eager, pinging=contender.answers_pings
+        target, core=cores()[1], eager=plan.eager, speaking=contender.expects_speech
     )
     with load:
         sample = _join(contender, load, plan.listeners)

@@ -153,8 +153,8 @@ def serve(crowd: Crowd) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Run with HOST PORT PATH CREDENTIALS_FILE EAGER STALLABLE PINGING."""
-    host, port, path, file, eager, stallable, pinging = arguments
+    """Run with HOST PORT PATH CREDENTIALS_FILE EAGER STALLABLE SPEAKING."""
+    host, port, path, file, eager, stallable, speaking = arguments
     credentials = Path(file).read_text().split()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> None:
     # count as lateness of the server's.
     gc.disable()
     places = seats(credentials, int(eager), int(stallable))
-    serve(Crowd((host, int(port)), path, places, pinging=pinging == "pinging"))
+    serve(Crowd((host, int(port)), path, places, speaking=speaking == "speaking"))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Load:
         core: The CPU it is pinned to.
         eager: How many listeners are read at once and timed; the rest every 200 ms.
         stallable: How many can be told to stop reading.
-        pinging: Whether they ask for the server's clock every ten seconds.
+        speaking: Whether they ping and report now and then, as speakers do.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Load:
         core: int,
         eager: int = EAGER_LISTENERS,
         stallable: int = 0,
-        pinging: bool = True,
+        speaking: bool = True,
     ) -> None:
         self._target = target
         self._core = core
-        self._counts = (str(eager), str(stallable), "pinging" if pinging else "mute")
+        self._counts = (str(eager), str(stallable), "speaking" if speaking else "mute")
         self._directory = tempfile.TemporaryDirectory()
         self._child: Child
 

@@ -6,54 +6,33 @@ real one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from streamer.air.zones import Zone, ZoneLevel
 
 
-@dataclass(frozen=True, slots=True)
-class SampleZone:
-    """A zone to be made, its parent before it."""
-
-    id: str
-    name: str
-    level: str
-    parent_id: str | None = None
-
-    @property
-    def members(self) -> dict[str, str]:
-        """As the API's `POST /zones` takes it."""
-        given = {"id": self.id, "name": self.name, "level": self.level}
-        return (
-            given if self.parent_id is None else given | {"parent_id": self.parent_id}
-        )
+def _commune(zone_id: str, name: str) -> Zone:
+    return Zone(zone_id, PROVINCE.id, name, ZoneLevel.COMMUNE)
 
 
-PROVINCE = SampleZone("song-cau", "Tỉnh Sông Cầu", "province")
-COMMUNES = (
-    SampleZone("an-thinh", "Xã An Thịnh", "commune", PROVINCE.id),
-    SampleZone("phu-lang", "Xã Phù Lãng", "commune", PROVINCE.id),
-    SampleZone("yen-trung", "Xã Yên Trung", "commune", PROVINCE.id),
-)
+def _village(zone_id: str, name: str, commune: Zone) -> Zone:
+    return Zone(zone_id, commune.id, name, ZoneLevel.VILLAGE)
+
+
+PROVINCE = Zone("song-cau", None, "Tỉnh Sông Cầu", ZoneLevel.PROVINCE)
+AN_THINH = _commune("an-thinh", "Xã An Thịnh")
+PHU_LANG = _commune("phu-lang", "Xã Phù Lãng")
+YEN_TRUNG = _commune("yen-trung", "Xã Yên Trung")
 VILLAGES = (
-    SampleZone("thon-dong", "Thôn Đông", "village", COMMUNES[0].id),
-    SampleZone("thon-doai", "Thôn Đoài", "village", COMMUNES[0].id),
-    SampleZone("thon-thu-cong", "Thôn Thủ Công", "village", COMMUNES[1].id),
-    SampleZone("thon-doan-ket", "Thôn Đoàn Kết", "village", COMMUNES[1].id),
-    SampleZone("thon-chinh-trung", "Thôn Chính Trung", "village", COMMUNES[2].id),
-    SampleZone("thon-vong-dong", "Thôn Vọng Đông", "village", COMMUNES[2].id),
+    _village("thon-dong", "Thôn Đông", AN_THINH),
+    _village("thon-doai", "Thôn Đoài", AN_THINH),
+    _village("thon-thu-cong", "Thôn Thủ Công", PHU_LANG),
+    _village("thon-doan-ket", "Thôn Đoàn Kết", PHU_LANG),
+    _village("thon-chinh-trung", "Thôn Chính Trung", YEN_TRUNG),
+    _village("thon-vong-dong", "Thôn Vọng Đông", YEN_TRUNG),
 )
-ZONES = (PROVINCE, *COMMUNES, *VILLAGES)
+ZONES = (PROVINCE, AN_THINH, PHU_LANG, YEN_TRUNG, *VILLAGES)
 "Parents first."
 
 
-def village_of(place: int) -> SampleZone:
+def village_of(place: int) -> Zone:
     """Return where the listener with this number stands: all villages in turn."""
     return VILLAGES[place % len(VILLAGES)]
-
-
-def within(zone_id: str, ancestor_id: str) -> bool:
-    """Return whether a zone is *ancestor_id* or lies below it."""
-    parents = {zone.id: zone.parent_id for zone in ZONES}
-    at: str | None = zone_id
-    while at is not None and at != ancestor_id:
-        at = parents[at]
-    return at is not None

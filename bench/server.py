@@ -38,7 +38,7 @@ class Server:
     """
 
     name = "loacast"
-    answers_pings = True
+    expects_speech = True
 
     def __init__(self, seeded: Seeded, *, core: int | None = None) -> None:
         self.credentials = seeded.credentials

@@ -124,11 +124,11 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def masked(opcode: int, payload: bytes) -> bytes:
-    """Return *payload* as one frame of a client; masked with zeros, which is a mask.
-
-    At most 125 bytes.
-    """
-    return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
+    """Return *payload* as one frame of a client; masked with zeros, which is a mask."""
+    plain = bytearray(frame(opcode, payload))
+    plain[1] |= 0x80
+    start = len(plain) - len(payload)
+    return bytes(plain[:start] + bytes(4) + plain[start:])
 
 
 def programmes(chunk: Chunk) -> tuple[Programme, ...]:

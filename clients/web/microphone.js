@@ -1,0 +1,52 @@
+/** The microphone page: composition root. */
+
+import { Desk } from "./desk.js";
+import { Language } from "./language.js";
+import { Notice } from "./notice.js";
+import { Session } from "./session.js";
+import { SignIn } from "./sign-in.js";
+
+const $ = (id) => document.getElementById(id);
+
+const language = new Language(localStorage);
+const session = new Session();
+const notice = new Notice($("notice"), language);
+const signIn = new SignIn($("sign-in"), session, language);
+const desk = new Desk(language, notice);
+
+language.addEventListener("change", speak);
+signIn.addEventListener("entered", ({ detail }) => work(detail));
+desk.addEventListener("locked-out", ({ detail }) => leave(detail));
+$("sign-out").addEventListener("click", () => leave());
+for (const button of document.querySelectorAll(".language button")) {
+  button.addEventListener("click", () => (language.current = button.value));
+}
+speak();
+signIn.resume();
+
+/** Put the page into the current language. */
+function speak() {
+  document.documentElement.lang = language.current;
+  for (const button of document.querySelectorAll(".language button")) {
+    button.setAttribute("aria-pressed", String(button.value === language.current));
+  }
+  language.fill(document);
+  document.title = language.text("page.title");
+}
+
+/** Somebody signed in. */
+function work({ api, me, server }) {
+  notice.clear();
+  $("who").textContent = `${me.name} · ${server.name}`;
+  $("sign-out").hidden = false;
+  desk.open({ api, me });
+}
+
+/** Sign out; with a *problem*, say why. */
+function leave(problem = null) {
+  desk.close();
+  session.leave();
+  $("who").textContent = "";
+  $("sign-out").hidden = true;
+  signIn.show(problem);
+}
