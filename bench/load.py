@@ -58,13 +58,17 @@ class Load:
         self._child: Child
 
     def __enter__(self) -> Self:
-        file = Path(self._directory.name) / "credentials"
-        file.write_text("\n".join(self._target.credentials))
-        where = (self._target.host, str(self._target.port), self._target.path)
-        command = ("python", "-m", "bench.generator", *where, str(file), *self._counts)
+        command = self._command(Path(self._directory.name))
         self._child = Child(command, cores={self._core}, cwd=Path(__file__).parents[1])
         self._child.__enter__()
         return self
+
+    def _command(self, directory: Path) -> Sequence[str]:
+        """Return how to run the generator; what it shall read goes to *directory*."""
+        file = directory / "credentials"
+        file.write_text("\n".join(self._target.credentials))
+        where = (self._target.host, str(self._target.port), self._target.path)
+        return "python", "-m", "bench.generator", *where, str(file), *self._counts
 
     def __exit__(self, *exception: object) -> None:
         self._child.__exit__(*exception)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import re
-from dataclasses import dataclass
+import struct
 from functools import cache
 from random import Random
 
 from pylibsrtp import Error, Policy, Session
 
+from bench import webrtc_sdp
+from bench.webrtc_sdp import Local, Remote
 from streamer.fanout.webrtc.dtls import (
     Certificate,
     DtlsContext,
@@ -23,7 +24,7 @@ from streamer.fanout.webrtc.dtls import (
     Profile,
     SrtpKeys,
 )
-from streamer.wire import stun
+from streamer.wire import rtcp, stun
 from streamer.wire.errors import RemoteWireError
 from streamer.wire.rtp import RtpPacket
 from streamer.wire.stun import Address, Attribute, MessageType
@@ -37,38 +38,17 @@ _PROFILES = {
 
 
 @cache
-def shared_context() -> DtlsContext:
-    """One certificate for all light listeners: only the server's cost is measured."""
+def shared_context(profile: Profile | None = None) -> DtlsContext:
+    """One certificate for all light listeners: only the server's cost is measured.
+
+    Args:
+        profile: The only one to be agreed on; any when None.
+    """
     now_utc = datetime.datetime.now(datetime.UTC)
-    return DtlsContext(Certificate.generate(now_utc=now_utc))
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """What the answer says of the server."""
-
-    ufrag: str
-    password: bytes
-    fingerprint: str
-    address: Address
-
-    @classmethod
-    def parse(cls, answer: str) -> Remote:
-        """Read the few lines that matter of *answer*."""
-
-        def value(pattern: str) -> str:
-            found = re.search(pattern, answer, re.MULTILINE)
-            if found is None:
-                raise ValueError(f"the answer lacks {pattern}")
-            return found.group(1).strip()
-
-        candidate = value(r"^a=candidate:(.*)$").split()
-        return cls(
-            ufrag=value(r"^a=ice-ufrag:(.*)$"),
-            password=value(r"^a=ice-pwd:(.*)$").encode(),
-            fingerprint=value(r"^a=fingerprint:sha-256 (.*)$"),
-            address=(candidate[4], int(candidate[5])),
-        )
+    context = DtlsContext(Certificate.generate(now_utc=now_utc))
+    if profile is not None:
+        context.ssl.set_tlsext_use_srtp(profile.openssl_name.encode())
+    return context
 
 
 class LightListener:
@@ -78,12 +58,16 @@ class LightListener:
     :meth:`receive` and :meth:`poll`.
     """
 
-    def __init__(self, random: Random, *, red: bool = False) -> None:
+    def __init__(
+        self, random: Random, *, red: bool = False, profile: Profile | None = None
+    ) -> None:
         self.remote: Remote | None = None
         self.packets = 0
         "SRTP packets received."
         self.session: Session | None = None
+        self._context = shared_context(profile)
         self._red = red
+        self._outbound: Session | None = None
         self._ufrag = f"{random.getrandbits(64):016x}"
         self._password = f"{random.getrandbits(128):032x}"
         self._random = random
@@ -102,44 +86,51 @@ class LightListener:
         """What the handshake agreed on."""
         return self._dtls.keys if self._dtls is not None else None
 
-    def offer(self) -> str:
-        """Return the offer."""
-        red = "63 " if self._red else ""
-        lines = [
-            "v=0",
-            "o=- 1 1 IN IP4 127.0.0.1",
-            "s=-",
-            "t=0 0",
-            f"m=audio 9 UDP/TLS/RTP/SAVPF {red}111",
-            "c=IN IP4 0.0.0.0",
-            f"a=ice-ufrag:{self._ufrag}",
-            f"a=ice-pwd:{self._password}",
-            f"a=fingerprint:sha-256 {shared_context().certificate.fingerprint}",
-            "a=setup:active",
-            "a=mid:0",
-            "a=recvonly",
-            "a=rtcp-mux",
-            "a=rtpmap:111 opus/48000/2",
-            *(["a=rtpmap:63 red/48000/2", "a=fmtp:63 111/111"] if red else []),
-        ]
-        return "\r\n".join(lines) + "\r\n"
+    @property
+    def server(self) -> Address:
+        """Where to send to."""
+        assert self.remote is not None, "there is no answer yet"
+        return self.remote.address
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server said goodbye."""
+        return self._dtls is not None and self._dtls.state is DtlsState.CLOSED
+
+    def offer(self, address: Address | None = None) -> str:
+        """Return the offer.
+
+        Args:
+            address: Our candidate, for servers that do not learn it from our checks.
+        """
+        return webrtc_sdp.offer(self._local(address))
+
+    def answer(self, offer: str, address: Address | None = None) -> str:
+        """Take the server's *offer*; return the answer (see :meth:`offer`)."""
+        self.accept(offer)
+        return webrtc_sdp.answer(offer, self._local(address))
 
     def accept(self, answer: str) -> None:
         """Take the server's answer."""
         self.remote = Remote.parse(answer)
         self._dtls = DtlsTransport(
-            shared_context(),
+            self._context,
             client=True,
             fingerprints={"sha-256": self.remote.fingerprint},
         )
+
+    def _local(self, address: Address | None) -> Local:
+        fingerprint = self._context.certificate.fingerprint
+        return Local(self._ufrag, self._password, fingerprint, address, self._red)
 
     def poll(self, *, now_ns: int) -> None:
         """Check the path, retransmit; call some times a second."""
         assert self.remote is not None
         assert self._dtls is not None
         if now_ns >= self._check_due_ns:
+            # RFC 7675, section 5.1: randomised by a fifth, so that thousands spread.
             interval = CHECK_INTERVAL_NS if self._checked else RETRY_INTERVAL_NS
-            self._check_due_ns = now_ns + interval
+            self._check_due_ns = now_ns + int(interval * self._random.uniform(0.8, 1.2))
             self._outgoing.append(self.check())
         if self._checked and not self.connected:
             self._dtls.handle_timeout()
@@ -183,9 +174,26 @@ class LightListener:
         assert self.session is not None
         return self.session.unprotect_rtcp(datagram)
 
+    def report(self, ssrc: int, highest_sequence: int) -> None:
+        """Send a receiver report of a stream without loss (RFC 3550, section 6.4.2).
+
+        Args:
+            ssrc: The stream's.
+            highest_sequence: The latest, 16 bits of it.
+        """
+        if self._outbound is None:
+            assert self.keys is not None
+            self._outbound = self._new_session(
+                self.keys.local, Policy.SSRC_ANY_OUTBOUND
+            )
+        block = struct.pack("!IIIIII", ssrc, 0, highest_sequence, 0, 0, 0)
+        head = struct.pack("!BBHI", 2 << 6 | 1, rtcp.RECEIVER_REPORT, 7, ssrc ^ 1)
+        self._outgoing.append(self._outbound.protect_rtcp(head + block))
+
     def forget_replays(self) -> None:
         """Let what was decrypted already be decrypted again."""
-        self.session = self._new_session()
+        assert self.keys is not None
+        self.session = self._new_session(self.keys.remote, Policy.SSRC_ANY_INBOUND)
 
     def leave(self) -> None:
         """Say goodbye."""
@@ -201,12 +209,28 @@ class LightListener:
     def _receive_stun(self, datagram: bytes) -> None:
         assert self.remote is not None
         assert self._dtls is not None
-        answer = stun.StunMessage.parse(datagram)
-        good = answer.message_type is MessageType.SUCCESS
-        if good and answer.has_integrity(self.remote.password) and not self._checked:
+        message = stun.StunMessage.parse(datagram)
+        if message.message_type is MessageType.REQUEST:
+            self._answer(message)
+        elif self._checked or message.message_type is not MessageType.SUCCESS:
+            pass  # consent goes on: its end is the server's to notice
+        elif message.has_integrity(self.remote.password):
             self._checked = True
             self._dtls.start()
             self._outgoing += self._dtls.datagrams()
+
+    def _answer(self, request: stun.StunMessage) -> None:
+        """A server that is no ICE-lite one checks us too (RFC 8445, section 7.3)."""
+        assert self.remote is not None
+        password = self._password.encode()
+        if not request.has_integrity(password):
+            return
+        tid = request.transaction_id
+        mapped = stun.xor_mapped_address(self.remote.address, tid)
+        attributes = [(int(Attribute.XOR_MAPPED_ADDRESS), mapped)]
+        self._outgoing.append(
+            stun.serialize(MessageType.SUCCESS, tid, attributes, password=password)
+        )
 
     def _receive_dtls(self, datagram: bytes) -> None:
         assert self._dtls is not None
@@ -215,13 +239,11 @@ class LightListener:
         if self._dtls.state is DtlsState.FAILED:
             raise ConnectionError(self._dtls.error)
         if self.keys is not None and self.session is None:
-            self.session = self._new_session()
+            self.forget_replays()
 
-    def _new_session(self) -> Session:
+    def _new_session(self, key: bytes, ssrc_type: int) -> Session:
         assert self.keys is not None
         policy = Policy(
-            key=self.keys.remote,
-            ssrc_type=Policy.SSRC_ANY_INBOUND,
-            srtp_profile=_PROFILES[self.keys.profile],
+            key=key, ssrc_type=ssrc_type, srtp_profile=_PROFILES[self.keys.profile]
         )
         return Session(policy=policy)
