@@ -11,6 +11,7 @@ from bench.seed import seed
 from streamer.air.zones import ZoneTree
 from streamer.config import Config
 from streamer.store.credentials import parse, verify
+from streamer.store.database import sqlite_url
 from streamer.store.records import Role
 from streamer.store.store import Store
 
@@ -26,7 +27,7 @@ def test_a_seeded_directory_holds_speakers_in_all_villages_and_an_admin(
     seeded = seed(tmp_path / "data", 13)
 
     async def read() -> None:
-        url = Config.load(data_directory=seeded.directory).effective_database_url
+        url = sqlite_url(Config.load(data_directory=seeded.directory).database_path)
         async with Store(url) as store:
             speakers = {speaker.id: speaker for speaker in await store.speakers.all()}
             (token,) = await store.tokens.all()
