@@ -49,6 +49,7 @@ class SoundCard:
     Args:
         name: Name (part of it) or number of the card; None for the default one.
         load: Gets the module; tests give their own.
+        retry_s: Between attempts to open; also how long a card may be silent.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SoundCard:
         self._stopping = Event()
         self._wake = Event()
         self._thread: Thread | None = None
+        self._calls = 0
         self.playing = False
         "Whether the card is open."
         self.underflows = 0
@@ -85,18 +87,20 @@ class SoundCard:
             try:
                 self._play(render)
             except Exception as error:  # PortAudioError, OSError, a missing library
-                _log.error("no sound card (%s); next try in %.0f s", error, RETRY_S)
+                _log.error("no sound (%s); next try in %.0f s", error, self._retry_s)
             self.playing = False
             self._stopping.wait(self._retry_s)
 
     def _play(self, render: Render) -> None:
         """Play until stopped, or until the card is gone."""
-        self._wake.clear()
+        if not self._stopping.is_set():
+            self._wake.clear()
         sounddevice, instants = self._load(), DacClock()
 
         def callback(
             output: npt.NDArray[np.float32], frames: int, times: Any, status: Any
         ) -> None:
+            self._calls += 1
             self.underflows += bool(status.output_underflow)
             delay_s = times.outputBufferDacTime - times.currentTime
             local_ns = monotonic_ns() + round(max(0.0, delay_s) * 1e9)
@@ -114,8 +118,15 @@ class SoundCard:
         ):
             self.playing = True
             _log.info("playing on %s", self._name or "the default sound card")
-            if not self._stopping.is_set():
-                self._wake.wait()
+            self._watch()
+
+    def _watch(self) -> None:
+        """Return when stopped; a card that no longer asks for samples is gone."""
+        seen = -1
+        while seen != self._calls and not self._stopping.is_set():
+            seen = self._calls
+            if self._wake.wait(self._retry_s):
+                break
         if not self._stopping.is_set():
             raise OSError("the sound card stopped")
 

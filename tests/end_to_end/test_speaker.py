@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
+import sys
 import threading
 import wave
 from collections.abc import AsyncIterator, Callable
@@ -468,3 +470,28 @@ async def test_leaves_nothing_behind() -> None:
                 await server.connections.get()
     await until(lambda: threading.active_count() <= threads + 1)  # to_thread's pool
     assert len(asyncio.all_tasks()) == tasks
+
+
+COMMAND = """
+from pathlib import Path
+from clients.speaker.app import SpeakerConfig, main
+config = SpeakerConfig({url!r}, {credential!r}, output="wav", wav_path=Path({path!r}))
+raise SystemExit(main(config))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+async def test_a_process_that_is_ended_leaves_a_readable_recording(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    path = tmp_path / "heard.wav"
+    async with running(TinyServer()) as server:
+        command = COMMAND.format(url=server.url, credential=CREDENTIAL, path=str(path))
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", command)
+        await asyncio.wait_for(server.connections.get(), 10)
+        await asyncio.sleep(1.5)
+        process.send_signal(number)
+        assert await asyncio.wait_for(process.wait(), 5) == status
+    assert len(Heard.read(path, server).pcm) >= SAMPLE_RATE_HZ
