@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
 
 from clients.speaker.device import Device, null, wav_file
 from clients.speaker.link import Address, Link
@@ -81,7 +82,8 @@ class SpeakerStatus:
 class Speaker:
     """Plays what a server sends, on a device, while it is entered.
 
-    Such as ``async with Speaker(url=..., credential=..., device=null()):``.
+    Such as ``async with Speaker(url=..., credential=..., device=null()):``. Entering
+    it raises `websockets.exceptions.InvalidURI` for what is no WebSocket's URL.
 
     Args:
         url: Of the server's stream port, ``ws://host:8081/v1/listen``.
@@ -109,6 +111,7 @@ class Speaker:
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        parse_uri(self._link.address.full_url)
         self._device.start(self._render)
         self._running = asyncio.create_task(self._link.run(), name="speaker link")
         return self
@@ -120,11 +123,7 @@ class Speaker:
         await asyncio.to_thread(self._device.stop)
 
     async def ended(self) -> None:
-        """Wait for the end of the link, which only a wrong URL brings about.
-
-        Raises:
-            websockets.exceptions.InvalidURI: The URL is not one of a WebSocket.
-        """
+        """Wait for the end of the link, which only a bug brings about: it is raised."""
         assert self._running is not None
         await asyncio.shield(self._running)
 

@@ -134,7 +134,7 @@ class Link:
         *,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._address = address
+        self.address = address
         self._receiver = receiver
         self._clock = clock
         self._backoff = Backoff(uniform)
@@ -192,8 +192,8 @@ class Link:
 
     def _connect(self) -> connect:
         return connect(
-            self._address.full_url,
-            additional_headers={"Authorization": f"Bearer {self._address.credential}"},
+            self.address.full_url,
+            additional_headers={"Authorization": f"Bearer {self.address.credential}"},
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             compression=None,  # Opus does not compress, and frames are shared
             open_timeout=CONNECT_TIMEOUT_S,

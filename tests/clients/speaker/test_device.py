@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.speaker.app import SpeakerConfig, make_device
+from clients.speaker.app import EXIT_USAGE, SpeakerConfig, main, make_device
 from clients.speaker.device import WavSink, elapsed_ns, rendered
 from clients.speaker.soundcard import DacClock
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
@@ -111,3 +111,11 @@ def test_a_wav_output_needs_a_path() -> None:
     with pytest.raises(ValueError, match="path"):
         make_device(config)
     assert "secret" not in repr(config)
+
+
+def test_a_url_of_no_websocket_is_said_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = SpeakerConfig("http://h:8081/v1/listen", "secret", output="null")
+    assert main(config) == EXIT_USAGE
+    assert "http://h:8081" in caplog.text
