@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic_ns
-from typing import Protocol
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,6 +21,7 @@ from websockets.typing import Data, Subprotocol
 
 from clients.speaker.backoff import Backoff
 from clients.speaker.mishaps import Mishap, explain
+from clients.speaker.receiver import Receiver
 from streamer.media.clocksync import ClockSync
 from streamer.wire.control import (
     SUBPROTOCOL,
@@ -30,7 +30,6 @@ from streamer.wire.control import (
     Ping,
     Pong,
     Programme,
-    Report,
     Settings,
     UnknownMessageError,
     Welcome,
@@ -76,34 +75,6 @@ class Address:
         asked = urlencode({"ptime_ms": self.ptime_ms})
         query = f"{parts.query}&{asked}" if parts.query else asked
         return urlunsplit(parts._replace(query=query))
-
-
-class Receiver(Protocol):
-    """Takes what the link brings; called on the event loop."""
-
-    def on_settings(self, settings: Settings) -> None:
-        """Sound as told."""
-        ...
-
-    def on_programme(self, programme: Programme) -> None:
-        """Hear a programme from its instant on."""
-        ...
-
-    def on_idle(self, message: Idle) -> None:
-        """Hear nothing from its instant on."""
-        ...
-
-    def on_packet(self, rtp: RtpPacket) -> None:
-        """Keep a packet until its time."""
-        ...
-
-    def on_link_lost(self) -> None:
-        """Nothing will come until the link is back."""
-        ...
-
-    def report(self) -> Report:
-        """Say what was received and played."""
-        ...
 
 
 class _Connection(ClientConnection):
