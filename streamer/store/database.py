@@ -180,7 +180,13 @@ def _full(url: str) -> sa.URL:
 
 def _engine(url: sa.URL, patience_s: float) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_pre_ping=True, pool_timeout=patience_s)
+        settings = {"lock_timeout": f"{int(patience_s * 1000)}ms"}
+        return create_async_engine(
+            url,
+            connect_args={"timeout": patience_s, "server_settings": settings},
+            pool_pre_ping=True,
+            pool_timeout=patience_s,
+        )
     engine = create_async_engine(
         url, connect_args={"timeout": patience_s}, pool_timeout=patience_s
     )
