@@ -134,6 +134,40 @@ class TestSwitching:
         for listener in listeners:
             assert indexes(events_of(listener), NORMAL) == due
 
+    def test_what_is_not_heard_any_more_is_not_flushed(self, rig: Rig) -> None:
+        """A file is interrupted by a microphone, whose media are older."""
+        listeners = [rig.join("a", ptime_ms=60) for _ in range(3)]
+        rig.start(NORMAL, "a")
+        rig.tick(50)
+        before = [indexes(events_of(x), NORMAL) for x in listeners]
+        rig.start(OTHER, "a", delay_ms=200)
+        rig.tick(30)
+        assert [indexes(events_of(x), NORMAL) for x in listeners] == before
+
+    def test_back_before_its_tail_is_through_nothing_comes_twice(
+        self, rig: Rig
+    ) -> None:
+        listener = rig.join("a")
+        rig.start(NORMAL, "a", delay_ms=200)
+        rig.tick(20)
+        file = rig.start(OTHER, "a")
+        rig.tick(3)
+        rig.end(OTHER, Switch(("a",), NORMAL, file.end_ns))
+        rig.tick(20)
+        assert indexes(events_of(listener), NORMAL) == list(range(43))
+
+    @pytest.mark.parametrize("ptime_ms", [20, 40, 60])
+    def test_a_packet_the_bus_lost_leaves_a_gap_and_no_more(
+        self, rig: Rig, ptime_ms: int
+    ) -> None:
+        listener = rig.join("a", ptime_ms=ptime_ms)
+        programme = rig.start(NORMAL, "a")
+        rig.tick(4)
+        programme.next_packet(rig.now_ns)
+        rig.tick(7)
+        heard = indexes(events_of(listener), NORMAL)
+        assert heard == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]
+
     def test_a_return_has_eighty_milliseconds_of_preroll(self, rig: Rig) -> None:
         listener = rig.join("a")
         background = rig.start(BACKGROUND, "a")
