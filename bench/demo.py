@@ -125,11 +125,12 @@ class Screen:
         end_ns = time.monotonic_ns() + round(seconds * 1e9)
         while (left_s := (end_ns - time.monotonic_ns()) / 1e9) > 0:
             sleep_until(time.monotonic_ns() + round(min(left_s, period_s) * 1e9))
-            table = self._watch.table(tones)
+            sights = self._watch.look(tones)
             if self._console.is_terminal:
-                self._live.update(table, refresh=True)
+                self._live.update(self._watch.table(sights), refresh=True)
             else:
-                self._console.print(table)
+                for sight in sights:
+                    self._console.print(sight.line(), soft_wrap=True)
 
 
 def _judge(stage: Stage, show: Show, watch: Watch, console: Console) -> bool:
