@@ -124,7 +124,7 @@ class Account(Intervals):
         """Account for *data* as read from the socket; return what it completed."""
         chunk = read_chunk(self._rest + data if self._rest else data)
         self._rest = chunk.rest
-        self.messages += chunk.messages
+        self.messages += len(chunk.ends)
         self.audio_bytes += chunk.audio_bytes
         self.closed = self.closed or chunk.closed
         for run in chunk.runs:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
 
 from bench import fanout, latency, machine, preempt, report, stalled
 from bench.contender import Peer
+from bench.demo import demo
 from bench.processes import cores
 from bench.seed import seed
 from bench.server import Server
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(stderr=True, highlight=False)
+
+Question: TypeAlias = Callable[[], list[report.Row]]
 
 PEERS = {"floor": "floor", "websockets": "broadcast"}
 "What `--against` takes, and the module of `bench.peers` behind it."
@@ -43,11 +46,17 @@ Rounds = Annotated[
 @app.command("fanout")
 def fanout_command(
     *,
-    transport: Annotated[str, typer.Option(help="Only websocket, so far.")] = "websocket",
+    transport: Annotated[
+        str, typer.Option(help="Only websocket, so far.")
+    ] = "websocket",
     listeners: Listeners = 1000,
     seconds: Annotated[float, typer.Option(min=1, help="Measured in a round.")] = 10,
-    ptime: Annotated[int, typer.Option(help="Milliseconds a message: 20, 40, 60.")] = 20,
-    against: Annotated[str, typer.Option(help="Peers, by comma: floor,websockets.")] = "",
+    ptime: Annotated[
+        int, typer.Option(help="Milliseconds a message: 20, 40, 60.")
+    ] = 20,
+    against: Annotated[
+        str, typer.Option(help="Peers, by comma: floor,websockets.")
+    ] = "",
     rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
@@ -58,7 +67,7 @@ def fanout_command(
     if unknown := set(peers) - set(PEERS):
         raise typer.BadParameter(f"no such peer: {', '.join(sorted(unknown))}")
     plan = fanout.Plan(listeners, seconds, ptime, rounds)
-    _finish("fanout", _fanout(plan, peers), json)
+    _answer("fanout", partial(_fanout, plan, peers), json)
 
 
 @app.command("preempt")
@@ -69,7 +78,7 @@ def preempt_command(
     json: JsonFile = None,
 ) -> None:
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
-    _finish("preempt", _preempt(listeners, trials), json)
+    _answer("preempt", partial(_preempt, listeners, trials), json)
 
 
 @app.command("latency")
@@ -80,7 +89,7 @@ def latency_command(
     json: JsonFile = None,
 ) -> None:
     """Mouth to ear through a real speaker with a WAV file for a sound card (row 7)."""
-    _finish("latency", _latency(seconds, rounds), json)
+    _answer("latency", partial(_latency, seconds, rounds), json)
 
 
 @app.command("stalled")
@@ -90,8 +99,8 @@ def stalled_command(
     rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
-    """What a tenth of the listeners does to the others when it stops reading (row 10)."""
-    _finish("stalled", _stalled(listeners, rounds), json)
+    """What listeners that stop reading do to the others (row 10)."""
+    _answer("stalled", partial(_stalled, listeners, rounds), json)
 
 
 @app.command("all")
@@ -102,17 +111,17 @@ def all_command(
     ),
 ) -> None:
     """Every figure that README.md publishes; takes about half an hour."""
-    questions = {
-        "fanout-1000": lambda: _fanout(fanout.Plan(1000, 10), list(PEERS)),
-        "fanout-2000": lambda: _fanout(fanout.Plan(2000, 10), []),
-        "fanout-6000": lambda: _fanout(fanout.Plan(6000, 10, 60), []),
-        "preempt": lambda: _preempt(1000, 50),
-        "latency": lambda: _latency(20, 3),
-        "stalled": lambda: _stalled(500, 5),
+    questions: dict[str, Question] = {
+        "fanout-1000": partial(_fanout, fanout.Plan(1000, 10), list(PEERS)),
+        "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), []),
+        "fanout-6000": partial(_fanout, fanout.Plan(6000, 10, 60), []),
+        "preempt": partial(_preempt, 1000, 50),
+        "latency": partial(_latency, 20, 3),
+        "stalled": partial(_stalled, 500, 5),
     }
-    for name, ask in questions.items():
+    for name, question in questions.items():
         console.rule(name)
-        _finish(name.split("-")[0], ask(), directory / f"{name}.json")
+        _answer(name.split("-")[0], question, directory / f"{name}.json")
 
 
 @app.command("demo")
@@ -124,13 +133,13 @@ def demo_command(
     directory: Annotated[Path, typer.Option(help="Made anew.")] = Path("demo-output"),
 ) -> None:
     """A province on this machine: server, three speakers, music, news, an emergency."""
-    from bench.demo import demo
-
     raise typer.Exit(demo(directory, once=once))
 
 
-def _finish(bench: str, rows: Sequence[report.Row], file: Path | None) -> None:
-    content = report.document(bench, machine.commit(), machine.describe(), rows)
+def _answer(bench: str, question: Question, file: Path | None) -> None:
+    """Measure, show and write; the machine is looked at before it is loaded."""
+    before = machine.describe()
+    content = report.document(bench, machine.commit(), before, question())
     report.show(Console(), content)
     if file is not None:
         report.write(file, content)

@@ -8,6 +8,7 @@ loudness, near 0 for another one.
 
 from __future__ import annotations
 
+import io
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 BAND_HZ = (150.0, 7_000.0)
 _SILENCE_RMS = 1e-4
 "-80 dBFS: what is quieter than this matches nothing."
+_MAX_WAV_HEAD_BYTES = 4096
 
 Signal = npt.NDArray[np.float64]
 
@@ -82,13 +84,15 @@ def correlation(reference: Pcm, recording: Pcm) -> Signal:
     return scores
 
 
-def band_limited(pcm: Pcm) -> Signal:
+def band_limited(pcm: Pcm, *, high_hz: float = BAND_HZ[1]) -> Signal:
     """Return *pcm* with everything outside `BAND_HZ` removed, without phase shift."""
-    spectrum = np.fft.rfft(pcm.astype(np.float64))
-    hertz = np.fft.rfftfreq(len(pcm), 1 / SAMPLE_RATE_HZ)
-    spectrum[(hertz < BAND_HZ[0]) | (hertz > BAND_HZ[1])] = 0
-    limited: Signal = np.fft.irfft(spectrum, len(pcm))
-    return limited
+    # A power of two: at an awkward length an FFT takes many times as long.
+    size = 1 << (len(pcm) - 1).bit_length()
+    spectrum = np.fft.rfft(pcm.astype(np.float64), size)
+    hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
+    spectrum[(hertz < BAND_HZ[0]) | (hertz > high_hz)] = 0
+    limited: Signal = np.fft.irfft(spectrum, size)
+    return limited[: len(pcm)]
 
 
 def read_wav(path: Path, *, start: int = 0, samples: int | None = None) -> Pcm:
@@ -100,15 +104,16 @@ def read_wav(path: Path, *, start: int = 0, samples: int | None = None) -> Pcm:
     Raises:
         ValueError: It is not 16-bit mono at 48 kHz.
     """
-    with wave.open(str(path), "rb") as file:
-        shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-    if shape != (1, 2, SAMPLE_RATE_HZ):
-        raise ValueError(f"{path} has channels, bytes, rate {shape}")
-    data = path.read_bytes()
-    body = data[data.index(b"data") + 8 :]
-    body = body[: len(body) // 2 * 2]
-    pcm = np.frombuffer(body, dtype="<i2")[start:]
-    return (pcm[:samples] / 32_768).astype(np.float32)
+    with path.open("rb") as file:
+        head = file.read(_MAX_WAV_HEAD_BYTES)
+        with wave.open(io.BytesIO(head), "rb") as wav:
+            shape = (wav.getnchannels(), wav.getsampwidth(), wav.getframerate())
+        if shape != (1, 2, SAMPLE_RATE_HZ):
+            raise ValueError(f"{path} has channels, bytes, rate {shape}")
+        file.seek(head.index(b"data") + 8 + 2 * start)
+        body = file.read(-1 if samples is None else 2 * samples)
+    pcm = np.frombuffer(body[: len(body) // 2 * 2], dtype="<i2")
+    return (pcm / 32_768).astype(np.float32)
 
 
 def _correlate(wanted: Signal, heard: Signal) -> Signal:

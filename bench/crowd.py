@@ -10,7 +10,6 @@ from time import monotonic_ns
 from bench.account import Mapping
 from bench.connection import Connection
 from bench.stream import Chunk, programmes
-from streamer.media.frame import FRAME_SAMPLES
 
 JOIN_BATCH = 64
 LAZY_PERIOD_NS = 200_000_000
@@ -104,8 +103,7 @@ class Crowd:
         if (received := connection.receive()) is not None:
             chunk, now_ns = received
             self._learn(chunk)
-            if chunk.runs:
-                self._note(chunk, now_ns)
+            self._note(chunk, now_ns)
             if connection in self._live_watch:
                 self._watch(connection, now_ns)
         elif connection.account.closed:
@@ -177,11 +175,12 @@ class Crowd:
             self.mappings.setdefault(programme.ssrc, Mapping.of(programme))
 
     def _note(self, chunk: Chunk, now_ns: int) -> None:
-        ssrc, _, following = chunk.runs[-1].following
-        if (mapping := self.mappings.get(ssrc)) is not None:
-            due_ns = mapping.due_ns((following - FRAME_SAMPLES) & 0xFFFF_FFFF)
-            self.due_ns.append(due_ns)
-            self.lateness_ns.append(now_ns - due_ns)
+        """Note the lateness of every message, also of those read together."""
+        for ssrc, timestamp in chunk.ends:
+            if (mapping := self.mappings.get(ssrc)) is not None:
+                due_ns = mapping.due_ns(timestamp)
+                self.due_ns.append(due_ns)
+                self.lateness_ns.append(now_ns - due_ns)
 
     def _watch(self, connection: Connection, now_ns: int) -> None:
         if self.lateness_ns and self.lateness_ns[-1] <= LIVE_EDGE_NS:

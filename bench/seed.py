@@ -15,6 +15,7 @@ from bench.province import ZONES, village_of
 from bench.server import Seeded
 from streamer.config import Config
 from streamer.store.credentials import Credential, CredentialKind, issue
+from streamer.store.database import sqlite_url
 from streamer.store.records import Role, Speaker, Token
 from streamer.store.store import Store
 
@@ -34,7 +35,7 @@ async def _fill(
     directory: Path, credentials: Sequence[Credential], token: Credential
 ) -> None:
     now_utc = datetime.now(UTC)
-    url = Config.load(data_directory=directory).effective_database_url
+    url = sqlite_url(Config.load(data_directory=directory).database_path)
     async with Store(url) as store:
         await store.zones.create_many(ZONES)
         await store.speakers.create_many(

@@ -42,8 +42,8 @@ class Chunk(NamedTuple):
     pings: tuple[bytes, ...]
     "Payloads to be answered."
     closed: bool
-    messages: int
-    "Binary ones."
+    ends: tuple[tuple[int, int], ...]
+    "SSRC and RTP timestamp of the last packet of each binary message."
     audio_bytes: int
     "Payload of those: framed RTP."
     rest: bytes
@@ -61,15 +61,14 @@ class _Reader:
         self.controls: list[ServerMessage] = []
         self.pings: list[bytes] = []
         self.closed = False
-        self.messages = 0
+        self.ends: list[tuple[int, int]] = []
         self.audio_bytes = 0
 
     def take(self, opcode: int, payload: bytes) -> None:
         if opcode == BINARY:
-            self.messages += 1
             self.audio_bytes += len(payload)
-            for packet in split(payload):
-                self._append(packet)
+            places = [self._append(packet) for packet in split(payload)]
+            self.ends += places[-1:]
         elif opcode == TEXT:
             self.controls.append(parse_from_server(payload.decode()))
         elif opcode == _PING:
@@ -79,7 +78,7 @@ class _Reader:
         elif opcode != PONG:
             raise NotAStream(f"opcode {opcode}")
 
-    def _append(self, packet: bytes) -> None:
+    def _append(self, packet: bytes) -> tuple[int, int]:
         sequence, timestamp, ssrc = _RTP_HEAD.unpack_from(packet)
         place = (ssrc, sequence, timestamp)
         if self.runs and self.runs[-1].following == place:
@@ -87,6 +86,7 @@ class _Reader:
             self.runs[-1] = Run(last.start, last.packets + 1, _after(place))
         else:
             self.runs.append(Run(place, 1, _after(place)))
+        return ssrc, timestamp
 
 
 @lru_cache(_CACHED_CHUNKS)
@@ -109,7 +109,7 @@ def read_chunk(data: bytes) -> Chunk:
         controls=tuple(reader.controls),
         pings=tuple(reader.pings),
         closed=reader.closed,
-        messages=reader.messages,
+        ends=tuple(reader.ends),
         audio_bytes=reader.audio_bytes,
         rest=data[position:],
     )

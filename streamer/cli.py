@@ -6,9 +6,12 @@ The base install is a speaker: nothing of the server may be imported here.
 from __future__ import annotations
 
 import importlib
+import logging
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
@@ -16,6 +19,8 @@ import streamer
 
 if TYPE_CHECKING:
     from streamer.config import Config
+
+V = TypeVar("V")
 
 app = typer.Typer(
     name="loacast",
@@ -29,6 +34,7 @@ token_commands = typer.Typer(
 )
 app.add_typer(token_commands, name="token")
 
+LISTEN_PATH = "/v1/listen"
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
@@ -41,6 +47,15 @@ DataDirectory = Annotated[
 DatabaseUrl = Annotated[
     str | None, typer.Option(help="SQLAlchemy async URL. [SQLite, data directory]")
 ]
+
+
+class RoleName(StrEnum):
+    """What a token may do; as in the store, which is not imported here."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    BROADCASTER = "broadcaster"
+    MONITOR = "monitor"
 
 
 @app.command()
@@ -80,14 +95,55 @@ def serve(
         stream_port=stream_port,
         log_level=log_level,
     )
-    raise typer.Exit(_server_module("streamer.app").run(settings))
+    raise typer.Exit(_server_module("streamer.app.process").run(settings))
+
+
+@app.command()
+def speaker(  # noqa: PLR0913 - one for each option
+    *,
+    url_argument: Annotated[
+        str, typer.Argument(metavar="[URL]", help="Server, such as ws://host:8081.")
+    ] = "",
+    url: Annotated[str, typer.Option(help="The same, as an option.")] = "",
+    credential: Annotated[
+        str,
+        typer.Option(
+            envvar="LOACAST_CREDENTIAL",
+            help="The speaker's own; better in the variable, where nobody sees it.",
+        ),
+    ] = "",
+    credential_file: Annotated[
+        Path | None, typer.Option(help="File that holds the credential.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option(help="sound-card[:NAME], wav[:PATH] or null.")
+    ] = "sound-card",
+    wav: Annotated[Path | None, typer.Option(help="PATH of the output wav.")] = None,
+    ptime_ms: Annotated[
+        int, typer.Option(help="Audio per message: 20, 40 or 60.")
+    ] = 20,
+    log_level: Annotated[str, typer.Option()] = "info",
+) -> None:
+    """Play what a server sends to this speaker, until SIGTERM or Ctrl-C."""
+    module = importlib.import_module("clients.speaker.app")
+    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s")
+    kind, _, detail = output.partition(":")
+    config = module.SpeakerConfig(
+        url=_listen_url(url or url_argument),
+        credential=_credential(credential, credential_file),
+        ptime_ms=_one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
+        output=_one_of(kind.replace("-", ""), ("soundcard", "wav", "null"), "--output"),
+        wav_path=Path(detail) if kind == "wav" and detail else wav,
+        device_name=detail if kind != "wav" and detail else None,
+    )
+    raise typer.Exit(module.main(config))
 
 
 @token_commands.command("create")
 def create_token(
     *,
     name: Annotated[str, typer.Option(help="Whose token it is.")],
-    role: Annotated[str, typer.Option(help="admin, operator, broadcaster, monitor.")],
+    role: Annotated[RoleName, typer.Option(help="What it may do.")],
     zone: Annotated[
         str | None, typer.Option(help="Zone it is bound to; a broadcaster needs one.")
     ] = None,
@@ -97,6 +153,8 @@ def create_token(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Create a token and print it, once; a running server knows it at once."""
+    if role is RoleName.BROADCASTER and zone is None:
+        _fail("a broadcaster is bound to a zone: add --zone", EXIT_USAGE)
     settings = _load_config(
         config, data_directory=data_directory, database_url=database_url
     )
@@ -104,10 +162,41 @@ def create_token(
     if expires_days is not None:
         expires_utc = datetime.now(UTC) + timedelta(days=expires_days)
     raise typer.Exit(
-        _server_module("streamer.app").create_token(
-            settings, name=name, role=role, zone_id=zone, expires_utc=expires_utc
+        _server_module("streamer.app.process").create_token(
+            settings, name=name, role=role.value, zone_id=zone, expires_utc=expires_utc
         )
     )
+
+
+def _listen_url(url: str) -> str:
+    """Return *url* with the path that speakers ask for, unless it has one."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.netloc:
+        _fail("name the server, such as ws://host:8081", EXIT_USAGE)
+    path = parts.path if parts.path.strip("/") else LISTEN_PATH
+    return urlunsplit(parts._replace(path=path))
+
+
+def _credential(given: str, file: Path | None) -> str:
+    if file is not None:
+        try:
+            given = file.read_text()
+        except OSError as error:
+            _fail(f"{file}: {error.strerror}", EXIT_USAGE)
+    if not given.strip():
+        _fail("no credential: --credential-file or LOACAST_CREDENTIAL", EXIT_USAGE)
+    return given.strip()
+
+
+def _one_of(value: V, allowed: tuple[V, ...], name: str) -> V:
+    if value not in allowed:
+        _fail(f"{name} is one of {', '.join(map(str, allowed))}", EXIT_USAGE)
+    return value
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    typer.echo(f"loacast: {message}", err=True)
+    raise typer.Exit(status)
 
 
 def _load_config(file: Path | None, **given: Any) -> Config:
@@ -115,8 +204,7 @@ def _load_config(file: Path | None, **given: Any) -> Config:
     try:
         settings: Config = module.Config.load(file=file, **given)
     except module.ConfigError as error:
-        typer.echo(f"loacast: {error}", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
+        _fail(str(error), EXIT_USAGE)
     return settings
 
 
@@ -127,8 +215,5 @@ def _server_module(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("streamer"):
             raise
-        typer.echo(
-            f"loacast: the server needs {error.name}: pip install 'loacast[server]'",
-            err=True,
-        )
-        raise typer.Exit(EXIT_FAILURE) from None
+        needed = error.name
+    _fail(f"the server needs {needed}: pip install 'loacast[server]'", EXIT_FAILURE)

@@ -110,11 +110,9 @@ class Config(BaseSettings):
         return self.api_port + 1 if self.api_port else 0
 
     @property
-    def effective_database_url(self) -> str:
-        """The database as SQLAlchemy's async engines want it."""
-        if self.database_url is not None:
-            return self.database_url
-        return f"sqlite+aiosqlite:///{self.data_directory.resolve() / 'loacast.db'}"
+    def database_path(self) -> Path:
+        """Where the SQLite database is when there is no other."""
+        return self.data_directory.resolve() / "loacast.db"
 
 
 def _explain(error: ValidationError) -> str:

@@ -24,6 +24,8 @@ from streamer.wire.rtp import RtpPacket
 
 STEP_SAMPLES = 2_400
 "An error of 50 ms is stepped over with fades; a smaller one is drift."
+OTHER_CLOCK_SAMPLES = 20 * SAMPLE_RATE_HZ
+"Beyond it the server is another one: what was placed on its clock is not faded."
 VOLUME_RAMP_SAMPLES = 960
 SERVO_TIME_CONSTANT_S = 10.0
 _DEFAULTS = Settings(volume_percent=100, playout_delay_ms=400)
@@ -83,12 +85,6 @@ class Playout:
         """Play what is held, then be silent until told otherwise."""
         with self._lock:
             self._timeline.end_with_what_is_held()
-
-    def on_new_clock(self) -> None:
-        """What is held was placed on a clock that is gone: forget it."""
-        with self._lock:
-            self._timeline.clear()
-            self._origin = None
 
     @property
     def settings(self) -> Settings:
@@ -170,8 +166,8 @@ class Playout:
             self._servo.update(ahead, samples / SAMPLE_RATE_HZ)
             return
         self._step_due = True
-        nothing_heard = self._fed_samples == 0
-        if self._gate.silent or nothing_heard:
+        other_clock = abs(ahead) > OTHER_CLOCK_SAMPLES
+        if self._gate.silent or self._timeline.silent or other_clock:
             self._jump(wanted)
         else:
             self._gate.to(0.0, SWITCH_OUT_SAMPLES)

@@ -72,13 +72,6 @@ class Timeline:
             begin = self._switches[-1].position
             self._switch(begin if end is None else max(begin, end), None)
 
-    def clear(self) -> None:
-        """Forget everything: the server's clock is another one."""
-        for stream in self._streams.values():
-            stream.close()
-        self._streams.clear()
-        self._switches.clear()
-
     def programme_at(self, position: int) -> Programme | None:
         """Return what is heard at *position*."""
         heard = None
@@ -87,12 +80,15 @@ class Timeline:
                 heard = switch.ssrc
         return None if heard is None else self._streams[heard].programme
 
+    @property
+    def silent(self) -> bool:
+        """Whether the last samples read were silence, and those before."""
+        return all(stream.fader.silent for stream in self._streams.values())
+
     def quiet(self, start: int, samples: int) -> bool:
         """Say whether nothing at all is heard there."""
         segments = self._segments(start, start + samples)
-        return all(ssrc is None for _, _, ssrc in segments) and all(
-            stream.fader.silent for stream in self._streams.values()
-        )
+        return self.silent and all(ssrc is None for _, _, ssrc in segments)
 
     def pass_by(self, to: int) -> None:
         """Forget what lies before *to* and will not be read any more."""

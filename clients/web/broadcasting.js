@@ -64,7 +64,12 @@ export class Broadcasting extends EventTarget {
       const session_id = await this.#uplink.open(track, options);
       if (start !== this.#starts) return;
       this.#linking = false;
-      broadcast = await this.#order(order, session_id);
+      broadcast = await this.#order(order, session_id).catch(async (problem) => {
+        if (problem.slug !== "unknown-session") throw problem;
+        // The server was restarted, or closed a session that was idle for long.
+        this.#uplink.close();
+        return this.#order(order, await this.#uplink.open(track, options));
+      });
     } catch (problem) {
       if (start === this.#starts) this.#refuse(problem);
       return;
@@ -81,7 +86,7 @@ export class Broadcasting extends EventTarget {
   stop(cause) {
     if (!this.#machine.active || this.#machine.stopping) return;
     if (this.#linking) return this.#abandon(cause);
-    this.#turn({ kind: "stop", at_ms: performance.now(), cause });
+    this.#turn({ kind: "stop", cause });
     if (this.#machine.report) this.#stop(this.#machine.report.id);
     else this.#uplink.live = false;
   }
@@ -94,6 +99,13 @@ export class Broadcasting extends EventTarget {
       this.#api.post(`/broadcasts/${id}/stop`, undefined, options).catch(() => {});
     }
     this.#uplink.close({ keepalive: true });
+  }
+
+  /** After leave(): the person is gone, so what becomes of it is not asked any more. */
+  forget() {
+    this.#starts += 1;
+    this.#linking = false;
+    this.#turn({ kind: "gone" });
   }
 
   #order(order, session_id) {
@@ -114,7 +126,6 @@ export class Broadcasting extends EventTarget {
     this.#linking = false;
     this.#starts += 1;
     this.#turn({ kind: "abandoned", cause });
-    this.#settle();
   }
 
   async #stop(id) {
@@ -122,9 +133,13 @@ export class Broadcasting extends EventTarget {
     this.#uplink.live = false;
     await sleep(FLIGHT_MS);
     for (let attempt = 1; this.#concerns(id); attempt += 1) {
+      const asked_ms = performance.now();
       try {
-        await this.#api.post(`/broadcasts/${id}/stop`, undefined, { timeout_ms: 3000 });
-        return; // the watch sees the end
+        const broadcast = await this.#api.post(`/broadcasts/${id}/stop`, undefined, {
+          timeout_ms: 3000,
+        });
+        this.#turn({ kind: "report", broadcast, asked_ms });
+        return; // if it still drains, the watch sees the end
       } catch (problem) {
         if (problem.status === 409 || problem.status === 404) return;
         if (attempt === STOP_PATIENCE) this.#uplink.close();
@@ -148,7 +163,6 @@ export class Broadcasting extends EventTarget {
       const settled = this.phase.name === Phase.ON_AIR || this.phase.name === Phase.WAITING;
       await sleep(settled ? POLL_MS : EAGER_POLL_MS);
     }
-    this.#settle();
   }
 
   /** A poll failed: the machine notices by the clock, except for these. */
@@ -160,6 +174,7 @@ export class Broadcasting extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** It is over. Done at once: the next one may begin at any moment. */
   #settle() {
     this.#uplink.live = false;
     if (!this.keepWarm) this.#uplink.close();
@@ -172,6 +187,7 @@ export class Broadcasting extends EventTarget {
   #turn(event) {
     const before = this.#machine;
     this.#machine = step(before, event);
+    if (before.active && !this.#machine.active) this.#settle();
     if (this.#machine !== before) this.dispatchEvent(new Event("change"));
   }
 }

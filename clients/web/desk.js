@@ -78,6 +78,7 @@ export class Desk extends EventTarget {
   /** Let go of everything, the microphone too. */
   close() {
     this.#broadcasting?.leave();
+    this.#broadcasting?.forget();
     this.#broadcasting = this.#uplink = this.#api = null;
     this.#microphone.close();
     this.#awake.wanted = false;

@@ -6,6 +6,8 @@ import { Phase, elapsedMs, hearsSilence, phase } from "./state.js";
 const $ = (id) => document.getElementById(id);
 /** Zones listed by name; the rest is a number. */
 const MAX_LISTED = 40;
+/** Phases in which there is something to tell about who hears it. */
+const TELLING = new Set([Phase.OPENING, Phase.ON_AIR, Phase.WAITING, Phase.UNKNOWN]);
 
 export class OnAirView {
   #language;
@@ -68,8 +70,8 @@ export class OnAirView {
   }
 
   #drawAudience({ report }, { name }) {
-    $("audience").hidden = report === null;
-    if (report === null) return;
+    $("audience").hidden = !TELLING.has(name);
+    if ($("audience").hidden) return;
     const { text } = this.#language;
     const { zones, listeners } = report.heard_by;
     // What was true two seconds ago is not shown as if it were true now.
@@ -80,13 +82,13 @@ export class OnAirView {
     const heard = zones.filter((zone) => zone.heard).length;
     const count = text("audience.zones", { heard, n: zones.length });
     setText($("listeners-zones"), unknown ? text("audience.unknown") : count);
-    this.#drawZones(report, unknown);
+    this.#drawZones(report, name);
   }
 
-  #drawZones({ id, heard_by }, unknown) {
+  #drawZones({ id, heard_by }, phase_name) {
     const rows = [...heard_by.zones]
       .sort((a, b) => Number(a.heard) - Number(b.heard))
-      .map((zone) => this.#zoneLine(zone, id, unknown));
+      .map((zone) => this.#zoneLine(zone, id, phase_name));
     // Rebuilt only when a line differs, so that scrolling and reading are not disturbed.
     const listed = JSON.stringify(rows);
     if (listed === this.#listed) return;
@@ -100,16 +102,19 @@ export class OnAirView {
     $("audience-list").replaceChildren(...items);
   }
 
-  #zoneLine({ zone_id, heard, listeners }, own, unknown) {
+  #zoneLine({ zone_id, heard, listeners }, own, phase_name) {
     const { text } = this.#language;
     const line = {
       name: this.#form.nameOf(zone_id),
       speakers: text("zones.speakers", { n: listeners }),
     };
-    if (unknown) return { ...line, kind: "unknown", says: text("audience.unknown") };
+    if (phase_name === Phase.UNKNOWN) {
+      return { ...line, kind: "unknown", says: text("audience.unknown") };
+    }
     const { n, titles } = this.#form.displaced([zone_id], own, heard);
     if (heard && n) return { ...line, kind: "partly", says: text("audience.partly", { n, titles }) };
-    if (heard) return { ...line, kind: "heard", says: text("audience.heard") };
+    const says = text(phase_name === Phase.OPENING ? "audience.chime" : "audience.heard");
+    if (heard) return { ...line, kind: "heard", says };
     const key = titles ? "audience.unheard.why" : "audience.unheard";
     return { ...line, kind: "unheard", says: text(key, { titles }) };
   }

@@ -75,7 +75,9 @@ export class OrderForm extends EventTarget {
 
   /** Nothing can be changed while it is on air. */
   set locked(locked) {
+    if ($("setup").disabled === locked) return;
     $("setup").disabled = locked;
+    this.#draw();
   }
 
   /** A zone's name for people; villages share names, so their commune's comes with it. */
@@ -139,7 +141,8 @@ export class OrderForm extends EventTarget {
 
   #drawOutlook(chosen) {
     const line = $("outlook");
-    line.hidden = chosen.size === 0;
+    // On air it is no question any more what would be heard.
+    line.hidden = chosen.size === 0 || $("setup").disabled;
     if (line.hidden) return setText(line, "");
     const { text } = this.#language;
     const seen = outlook(this.tree, chosen, this.#air, this.broadcastClass);

@@ -42,8 +42,8 @@ export function idle(outcome = null) {
     active: false,
     stopping: false,
     cause: null,
-    stop_ms: null,
     report: null,
+    accepted_ms: null,
     answered_ms: null,
     advanced_ms: null,
     on_air_ms: null,
@@ -56,7 +56,7 @@ export function idle(outcome = null) {
  * The machine after *event*; events that do not concern it leave it as it is.
  *
  * Events: `start {at_ms}` · `accepted {broadcast, at_ms}` · `report {broadcast,
- * asked_ms}` · `stop {at_ms, cause?}` · `refused {problem}` · `gone {}` (the server
+ * asked_ms}` · `stop {cause?}` · `refused {problem}` · `gone {}` (the server
  * knows the broadcast no more) · `abandoned {cause}` (given up before it was accepted).
  */
 export function step(machine, event) {
@@ -70,7 +70,7 @@ const TURNS = {
 
   accepted(machine, { broadcast, at_ms }) {
     if (!machine.active || machine.report) return machine;
-    return { ...machine, report: broadcast, answered_ms: at_ms };
+    return { ...machine, report: broadcast, answered_ms: at_ms, accepted_ms: at_ms };
   },
 
   report(machine, { broadcast, asked_ms }) {
@@ -80,9 +80,9 @@ const TURNS = {
     return heard({ ...machine, answered_ms: asked_ms }, broadcast, asked_ms);
   },
 
-  stop(machine, { at_ms, cause = null }) {
+  stop(machine, { cause = null }) {
     if (!machine.active || machine.stopping) return machine;
-    return { ...machine, stopping: true, stop_ms: at_ms, cause };
+    return { ...machine, stopping: true, cause };
   },
 
   refused: (machine, { problem }) =>
@@ -138,11 +138,10 @@ function confirmed(machine, now_ms) {
   const { state } = machine.report;
   if (state === "waiting") return { name: Phase.WAITING, reason: null };
   if (state === "opening") return { name: Phase.OPENING, reason: null };
-  if (machine.advanced_ms === null) return { name: Phase.CONNECTING, reason: null };
-  const stalled = now_ms - machine.advanced_ms > STALLED_AFTER_MS;
-  return stalled
-    ? { name: Phase.UNKNOWN, reason: "stalled" }
-    : { name: Phase.ON_AIR, reason: null };
+  const since_ms = machine.advanced_ms ?? machine.accepted_ms;
+  if (now_ms - since_ms > STALLED_AFTER_MS) return { name: Phase.UNKNOWN, reason: "stalled" };
+  const name = machine.advanced_ms === null ? Phase.CONNECTING : Phase.ON_AIR;
+  return { name, reason: null };
 }
 
 /** Whether the server has heard nothing but silence for a while. */

@@ -207,6 +207,7 @@ export const STRINGS = Object.freeze({
     en: { one: "{heard} of {n} zone", other: "{heard} of {n} zones" },
   },
   "audience.heard": { vi: "Đang nghe", en: "Hears you" },
+  "audience.chime": { vi: "Đang nghe nhạc hiệu", en: "Hears the chime" },
   "audience.partly": {
     vi: "Một phần: {n} khu vực đang nghe {titles}",
     en: { one: "Partly: {n} zone hears {titles}", other: "Partly: {n} zones hear {titles}" },
@@ -272,6 +273,34 @@ export const STRINGS = Object.freeze({
   "problem.forbidden": {
     vi: "Bạn không được phép làm việc này.",
     en: "You are not allowed to do this.",
+  },
+  "problem.unknown-zone": {
+    vi: "Khu vực này không còn trên máy chủ. Hãy tải lại trang.",
+    en: "This zone is no longer on the server. Reload the page.",
+  },
+  "problem.too-many-programmes": {
+    vi: "Máy chủ đang phát quá nhiều chương trình. Thử lại sau.",
+    en: "The server carries too many programmes. Try again later.",
+  },
+  "problem.shutting-down": {
+    vi: "Máy chủ đang khởi động lại. Thử lại sau ít phút.",
+    en: "The server is restarting. Try again in a few minutes.",
+  },
+  "problem.database-unavailable": {
+    vi: "Cơ sở dữ liệu không trả lời. Thử lại sau.",
+    en: "The database does not answer. Try again later.",
+  },
+  "problem.internal-error": {
+    vi: "Máy chủ bị lỗi. Báo cho người quản trị.",
+    en: "The server failed. Tell your administrator.",
+  },
+  "problem.invalid-request": {
+    vi: "Máy chủ không nhận yêu cầu này: {detail}",
+    en: "The server does not take this: {detail}",
+  },
+  "problem.unknown-session": {
+    vi: "Đường truyền âm thanh đã đóng. Hãy thử lại.",
+    en: "The audio connection was closed. Try again.",
   },
   "problem.unreadable-answer": {
     vi: "Máy chủ trả lời sai. Báo cho người quản trị.",

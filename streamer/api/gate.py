@@ -29,6 +29,16 @@ PAGE_POLICY = (
 )
 
 
+# Any page may offer a microphone if it has a token (RFC 9725, section 4.1, CORS).
+CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Expose-Headers": "Location, ETag",
+    "Access-Control-Max-Age": "600",
+}
+
+
 class Authenticator(Protocol):
     """Knows every token."""
 
@@ -146,3 +156,5 @@ def _add_headers(scope: Scope, headers: MutableHeaders) -> None:
     headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"
     headers.setdefault("Content-Security-Policy", PAGE_POLICY)
     headers.setdefault("Cache-Control", "no-cache" if _is_page(scope) else "no-store")
+    if str(scope.get("path", "")).startswith(WHIP_PREFIX):
+        headers.update(CORS_HEADERS)  # on refusals too, or a page cannot read them

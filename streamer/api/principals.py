@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
 
 from streamer.api.problems import Problem
 
@@ -45,8 +44,6 @@ class Principal:
     role: str
     zone_id: str | None
     "With a zone, the holder may broadcast there and below only."
-    expires_utc: datetime | None
-    created_utc: datetime
 
     def may(self, right: Right) -> bool:
         """Return whether the role has *right*."""

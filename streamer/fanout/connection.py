@@ -158,13 +158,10 @@ class WebSocketListener:
         self._attendance.connections -= 1
         if self.ending is not None:
             return self.ending.reason
-        return _REASONS.get(self._connection.close_code or 1006, "left")
+        sent = self._connection.protocol.close_sent
+        return "lost" if sent is None else _REASONS.get(sent.code, "left")
 
 
-_REASONS = {
-    # RFC 6455, section 7.4.1; the library closes by itself with the others.
-    1002: "protocol",
-    1006: "lost",
-    1007: "malformed",
-    1009: "too_big",
-}
+# What the library closes with by itself (RFC 6455, section 7.4.1); else it echoes
+# the peer's close.
+_REASONS = {1002: "protocol", 1007: "malformed", 1009: "too_big"}

@@ -171,6 +171,7 @@ class Hub:
         """
         old, new = programmes
         parcels: dict[tuple[int, int], Parcel] = {}
+        moved: list[Member] = []
         for member in members:
             key = member.size, member.phase
             if key not in parcels:
@@ -181,11 +182,12 @@ class Hub:
                 parcels[key] = before + Parcel(control) + after
             if self._deliver(member, parcels[key]):
                 member.ssrc = new.on_air.ssrc if new else None
+                moved.append(member)
         if new is not None:
             new.drop_tails(members)
         if old is not None and old.end_ns < from_ns:
             # Its source is slower than the new one's: this much is still to come.
-            old.tails.append(Tail(from_ns, list(members)))
+            old.tails.append(Tail(from_ns, moved))
 
     def _move(self, member: Member, old_zone_id: str) -> None:
         """Let *member* hear what its new zone hears, from now on."""

@@ -1,32 +1,31 @@
-"""The uploaded audio files: one file and one sheet of facts each, in one directory.
+"""The uploaded audio files: bytes in one directory, facts in the store and in memory.
 
-The directory is the only truth, so that files outlive a lost database: an upload is
-received into ``<id>.part``, looked at, and only then renamed to ``<id>.audio`` beside
-``<id>.json``. What a crash leaves half done is removed at the next start.
+An upload is received into ``<id>.part`` and looked at; then its facts are stored and
+it is renamed to ``<id>.audio``. So facts without a file, or a ``.part``, are what a
+crash left half done: they are passed over, and removed, at the next start.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import errno
-import json
-import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
+from streamer.store.files import Files
+from streamer.store.identifiers import new_id
+from streamer.store.records import AudioFile
 from streamer.studio.errors import FileRefusedError
 
 WRITE_BYTES = 1024 * 1024
 "Received bytes are handed to the disk in blocks of about this size."
 MAX_UPLOADS = 4
 "Uploads received at the same time; further ones are refused, not queued."
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,49 +45,44 @@ class Probe(Protocol):
         """Return the facts.
 
         Raises:
-            FileRefusedError: It is no audio, or not whole.
+            FileRefusedError: It is no audio, or lasts too long.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
-    """How much is taken."""
+    """How much is taken; how long a file may last is the probe's business."""
 
     max_bytes: int
-    max_duration_s: int
     max_files: int
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFile:
-    """An uploaded file."""
-
-    id: str
-    name: str
-    added_by: str
-    "Identifier of the token that uploaded it."
-    duration_s: float
-    codec: str
-    sample_rate_hz: int
-    channels: int
-
-
 class FileLibrary:
-    """Holds the files of *directory*: facts in memory, audio on disk.
+    """Holds the uploaded files.
 
     An ``async with`` reads what is there; nothing is open outside of calls.
+
+    Args:
+        directory: Where the bytes are; made when it is not there.
+        records: Where the facts are.
+        probe: Looks into an upload.
+        limits: See there.
     """
 
-    def __init__(self, directory: Path, *, probe: Probe, limits: FileLimits) -> None:
+    def __init__(
+        self, directory: Path, records: Files, *, probe: Probe, limits: FileLimits
+    ) -> None:
         self._directory = directory
+        self._records = records
         self._probe = probe
         self._limits = limits
         self._files: dict[str, AudioFile] = {}
         self._uploads = 0
 
     async def __aenter__(self) -> Self:
-        self._files = await asyncio.to_thread(_load, self._directory)
+        records = await self._records.all()
+        self._files = await asyncio.to_thread(_present, self._directory, records)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -98,22 +92,29 @@ class FileLibrary:
         """Return every file, by name."""
         return sorted(self._files.values(), key=lambda file: (file.name, file.id))
 
-    def get(self, file_id: str) -> AudioFile | None:
-        """Return the facts of a file."""
-        return self._files.get(file_id)
+    def path(self, file_id: str) -> Path | None:
+        """Return where the bytes of a file are, or None when there is none."""
+        file = self._files.get(file_id)
+        return self._directory / file.path if file else None
 
-    def path(self, file_id: str) -> Path:
-        """Return where the audio of a known file lies."""
-        return self._directory / f"{file_id}.audio"
+    def check_size(self, size_bytes: int) -> None:
+        """Refuse an upload that is, or says that it is, too large.
 
-    async def add(
-        self, name: str, chunks: AsyncIterator[bytes], *, added_by: str
-    ) -> AudioFile:
+        Raises:
+            FileRefusedError: It is.
+        """
+        if size_bytes > self._limits.max_bytes:
+            raise FileRefusedError(
+                "file-too-large", f"Files may have {self._limits.max_bytes} bytes."
+            )
+
+    async def add(self, name: str, chunks: AsyncIterator[bytes]) -> AudioFile:
         """Take an upload.
 
         Raises:
             FileRefusedError: It is too large, too long, no audio, or there is no
                 room for it; nothing of it is kept.
+            StoreUnavailableError: Its facts cannot be stored; the same.
         """
         if self._uploads >= MAX_UPLOADS:
             raise FileRefusedError("too-many-uploads", "Other uploads are under way.")
@@ -123,7 +124,7 @@ class FileLibrary:
             )
         self._uploads += 1
         try:
-            return await self._take(name, chunks, added_by)
+            return await self._take(name, chunks)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -132,35 +133,39 @@ class FileLibrary:
             self._uploads -= 1
 
     async def delete(self, file_id: str) -> None:
-        """Forget a known file; a broadcast that plays it plays on."""
-        del self._files[file_id]
-        await asyncio.to_thread(_remove, self._directory, file_id)
+        """Forget a file; a broadcast that plays it plays on.
 
-    async def _take(
-        self, name: str, chunks: AsyncIterator[bytes], added_by: str
-    ) -> AudioFile:
-        file_id = secrets.token_hex(8)
+        Raises:
+            NotFoundError: There is none with this id.
+        """
+        await self._records.delete(file_id)
+        file = self._files.pop(file_id)
+        path = self._directory / file.path
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def _take(self, name: str, chunks: AsyncIterator[bytes]) -> AudioFile:
+        file_id = new_id(secrets.token_bytes)
         part = self._directory / f"{file_id}.part"
         try:
-            await self._receive(part, chunks)
+            size_bytes = await self._receive(part, chunks)
             facts = await asyncio.to_thread(self._probe, part)
-            self._check_duration(facts)
-            file = AudioFile(file_id, name, added_by, **dataclasses.asdict(facts))
-            await asyncio.to_thread(_keep, self._directory, file)
+            file = _file(file_id, name, size_bytes, facts)
+            await self._records.create(file)
+            await asyncio.to_thread(part.rename, self._directory / file.path)
         finally:
             await asyncio.shield(asyncio.to_thread(part.unlink, missing_ok=True))
         self._files[file_id] = file
         return file
 
-    async def _receive(self, part: Path, chunks: AsyncIterator[bytes]) -> None:
-        """Write *chunks* to *part*, in blocks, never on the event loop."""
+    async def _receive(self, part: Path, chunks: AsyncIterator[bytes]) -> int:
+        """Write *chunks* to *part*, in blocks, off the event loop; count the bytes."""
         received = 0
         block = bytearray()
         output = await asyncio.to_thread(part.open, "xb")
         try:
             async for chunk in chunks:
                 received += len(chunk)
-                self._check_size(received)
+                self.check_size(received)
                 block += chunk
                 if len(block) >= WRITE_BYTES:
                     await asyncio.to_thread(output.write, block)
@@ -168,20 +173,7 @@ class FileLibrary:
             await asyncio.to_thread(_finish, output, block)
         finally:
             output.close()
-
-    def _check_size(self, received: int) -> None:
-        if received > self._limits.max_bytes:
-            raise FileRefusedError(
-                "file-too-large", f"Files may have {self._limits.max_bytes} bytes."
-            )
-
-    def _check_duration(self, facts: AudioFacts) -> None:
-        if facts.duration_s > self._limits.max_duration_s:
-            raise FileRefusedError(
-                "file-too-long",
-                f"It lasts {facts.duration_s:.0f} s;"
-                f" {self._limits.max_duration_s} s are allowed.",
-            )
+        return received
 
 
 def _finish(output: BinaryIO, rest: bytes | bytearray) -> None:
@@ -191,35 +183,23 @@ def _finish(output: BinaryIO, rest: bytes | bytearray) -> None:
     os.fsync(output.fileno())
 
 
-def _keep(directory: Path, file: AudioFile) -> None:
-    """Make the received ``.part`` and its sheet last."""
-    sheet = directory / f"{file.id}.json"
-    try:
-        with sheet.open("xb") as output:
-            _finish(output, json.dumps(dataclasses.asdict(file)).encode())
-        (directory / f"{file.id}.part").rename(directory / f"{file.id}.audio")
-    except BaseException:
-        sheet.unlink(missing_ok=True)
-        raise
+def _file(file_id: str, name: str, size_bytes: int, facts: AudioFacts) -> AudioFile:
+    return AudioFile(
+        id=file_id,
+        name=name,
+        path=f"{file_id}.audio",
+        size_bytes=size_bytes,
+        duration_ms=round(facts.duration_s * 1000),
+        codec=facts.codec,
+        sample_rate_hz=facts.sample_rate_hz,
+        channels=facts.channels,
+        created_utc=datetime.now(UTC),
+    )
 
 
-def _remove(directory: Path, file_id: str) -> None:
-    (directory / f"{file_id}.json").unlink(missing_ok=True)
-    (directory / f"{file_id}.audio").unlink(missing_ok=True)
-
-
-def _load(directory: Path) -> dict[str, AudioFile]:
-    """Read every sheet; remove what an earlier process left half done."""
+def _present(directory: Path, records: list[AudioFile]) -> dict[str, AudioFile]:
+    """Return those of *records* whose bytes are there; remove what is half done."""
     directory.mkdir(parents=True, exist_ok=True)
     for part in directory.glob("*.part"):
         part.unlink(missing_ok=True)
-    files: dict[str, AudioFile] = {}
-    for sheet in directory.glob("*.json"):
-        try:
-            file = AudioFile(**json.loads(sheet.read_bytes()))
-        except (ValueError, TypeError, OSError) as error:
-            logger.warning("%s is not readable and left out: %s", sheet, error)
-            continue
-        if (directory / f"{file.id}.audio").is_file():
-            files[file.id] = file
-    return files
+    return {file.id: file for file in records if (directory / file.path).is_file()}

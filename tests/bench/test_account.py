@@ -107,7 +107,7 @@ def test_control_pings_and_closing_are_told_apart() -> None:
     assert [message.type for message in chunk.controls] == ["programme"]
     assert chunk.pings == (b"hi",)
     assert chunk.closed
-    assert chunk.messages == 1
+    assert chunk.ends == ((material.SSRC, FRAME_SAMPLES),)
     assert chunk.rest == b"\x82\x7e\x01"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.heard import stretches
 from ingest.tone import Pattern, render
@@ -51,6 +53,20 @@ def test_an_emergency_between_two_parts_of_a_tune_is_told_with_its_times() -> No
         assert (start, end) == pytest.approx(expected, abs=0.15)
     before, _, after = stretches(recording, REFERENCES)
     assert before.airing.shift_samples == after.airing.shift_samples == 1.25 * S
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(0.01, 0.99), st.floats(0, 3))
+def test_law_a_tune_is_one_stretch_wherever_it_begins_and_ends(
+    silent_s: float, from_s: float
+) -> None:
+    """At its edges no other place of the tune is made out."""
+    tune = (Pattern.MUSIC, from_s, 3 + silent_s)
+    (only,) = heard(play((None, 0, silent_s), tune, (None, 0, 1)))
+    assert only == (
+        "music",
+        *(pytest.approx(s, abs=0.15) for s in (silent_s, 2 * silent_s + 3)),
+    )
 
 
 def test_a_bulletin_with_its_pauses_is_one_stretch() -> None:

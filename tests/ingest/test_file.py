@@ -87,6 +87,17 @@ def write_wav(path: Path, samples: np.ndarray, rate: int, channels: int = 1) -> 
     return path
 
 
+def test_a_title_in_an_old_code_page_does_no_harm(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "old.wav", np.arange(4000), SAMPLE_RATE_HZ)
+    wav = path.read_bytes()
+    title = (
+        b"LIST" + struct.pack("<I", 16) + b"INFOINAM" + struct.pack("<I", 4) + b"\xbc"
+    )
+    path.write_bytes(wav[:36] + title + b"\xcf\xc0\0" + wav[36:])
+    assert probe(path, max_duration_s=1).codec == "pcm_s16le"
+    assert len(play(path)) == 4000
+
+
 @given(frames=st.lists(st.integers(-32768, 32767), min_size=1, max_size=3000))
 @settings(
     max_examples=20,

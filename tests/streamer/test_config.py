@@ -50,11 +50,10 @@ def test_the_stream_port_follows_the_api_port(
 
 def test_what_lies_where_by_default(tmp_path: Path) -> None:
     config = Config.load(data_directory=tmp_path)
-    assert config.effective_database_url == f"sqlite+aiosqlite:///{tmp_path}/loacast.db"
+    assert config.database_path == tmp_path / "loacast.db"
     assert config.effective_recordings_directory == tmp_path / "recordings"
-    elsewhere = Config.load(recordings_directory=tmp_path / "x", database_url="u")
+    elsewhere = Config.load(recordings_directory=tmp_path / "x")
     assert elsewhere.effective_recordings_directory == tmp_path / "x"
-    assert elsewhere.effective_database_url == "u"
 
 
 @pytest.mark.parametrize(

@@ -313,15 +313,19 @@ class TestLoss:
         assert not play(playout).any()
         assert playout.counters().packets_discarded == len(packets(620))
 
-    def test_another_clock_forgets_what_is_held(self) -> None:
+    @pytest.mark.parametrize("start", [START // 2, 2 * START])
+    def test_a_server_with_another_clock_is_followed(self, start: int) -> None:
         playout = make_playout(*packets(440))
-        playout.on_new_clock()
-        assert not play(playout).any()
-        playout.on_programme(announcement(620, heard_from=START + SECOND))
+        play(playout)
+        playout.on_link_lost()
+        playout.on_programme(announcement(620, start=start, heard_from=start))
         for packet in packets(620):
             playout.on_packet(packet)
-        heard = play(playout, start=START + SECOND, samples=SECOND)
-        assert power(heard[960:], 620) > 0.45
+        heard = play(playout, start=start, samples=2 * SECOND)
+        expected = HEARD[620][: len(heard)]
+        assert np.abs(heard - expected)[4_800:].max() < 0.005
+        assert steepest(heard) < (440 + 620) * SLOPE * 1.3
+        assert playout.steps == 2
 
 
 class TestVolume:

@@ -72,6 +72,11 @@ test("frames that stand still are not ON AIR, however fresh the answers", () => 
   assert.equal(state.phase(again, 2501).name, Phase.ON_AIR);
 });
 
+test("frames that never come are told, too", () => {
+  const machine = after(started, accepted, report(1500, { frames: 0 }), report(1900, { frames: 0 }));
+  assert.deepEqual(state.phase(machine, 1901), { name: Phase.UNKNOWN, reason: "stalled" });
+});
+
 test("what the server says is as old as the question", () => {
   const machine = after(started, accepted, report(1000, { frames: 5 }));
   const late = { kind: "report", asked_ms: 500, broadcast: broadcast({ state: "waiting" }) };

@@ -1,0 +1,213 @@
+"""Where sound goes: the `Device` seam, and the devices that need no hardware.
+
+A device owns a thread that asks for samples a little before they are heard, saying
+when that will be on our monotonic clock. The sound card is in `soundcard.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic_ns
+from typing import BinaryIO, Protocol, TypeAlias
+
+import numpy as np
+
+from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, silence
+
+_log = logging.getLogger(__name__)
+
+Render: TypeAlias = Callable[[int, int], Pcm]
+"""``render(samples, local_ns)``: the next samples, of which the first is heard then."""
+
+BLOCK_SAMPLES = 960
+LEAD_NS = 20_000_000
+"How long before it is heard a paced device asks for a block."
+
+
+class Device(Protocol):
+    """Plays mono 48 kHz samples at its own pace."""
+
+    def start(self, render: Render) -> None:
+        """Begin to ask *render* for samples, from a thread of the device's own.
+
+        A device that cannot be opened, or dies, goes on trying; it never raises.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Stop asking; blocks for a moment. Idempotent."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes the samples of a paced device."""
+
+    def open(self, start_ns: int, ppm: float) -> None:
+        """Get ready; sample 0 is heard at *start_ns* on the monotonic clock."""
+        ...
+
+    def write(self, pcm: Pcm) -> None:
+        """Take the next samples."""
+        ...
+
+    def close(self) -> None:
+        """Leave everything in order."""
+        ...
+
+
+class PacedDevice:
+    """A device without hardware: its clock is the machine's, off by *ppm*.
+
+    Sample n is heard at ``start + n / (48000 * (1 + ppm / 1e6))`` seconds, however
+    late the machine is: what a card would have dropped is counted instead.
+
+    Args:
+        sink: Gets the samples; a sink that fails is opened no more, and said so.
+        ppm: How much faster than the machine's clock the device's runs.
+    """
+
+    def __init__(self, sink: Sink, *, ppm: float = 0.0) -> None:
+        self._sink = sink
+        self._ppm = ppm
+        self._stopping = Event()
+        self._thread: Thread | None = None
+        self.late_blocks = 0
+        "Blocks rendered after their instant: a sound card would have stuttered."
+
+    def start(self, render: Render) -> None:
+        """Begin to ask *render* for samples."""
+        self._thread = Thread(target=self._run, args=(render,), name="speaker device")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop asking, and close the sink."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, render: Render) -> None:
+        start_ns, position = monotonic_ns() + LEAD_NS, 0
+        try:
+            self._sink.open(start_ns, self._ppm)
+            while not self._stopping.is_set():
+                due_ns = start_ns + elapsed_ns(position, self._ppm)
+                self._wait_until(due_ns - LEAD_NS)
+                self.late_blocks += monotonic_ns() > due_ns
+                self._sink.write(rendered(render, BLOCK_SAMPLES, due_ns))
+                position += BLOCK_SAMPLES
+        except OSError as error:
+            _log.error("the output failed, nothing is written any more: %s", error)
+        finally:
+            self._sink.close()
+
+    def _wait_until(self, instant_ns: int) -> None:
+        left_ns = instant_ns - monotonic_ns()
+        if left_ns > 0:
+            self._stopping.wait(left_ns / 1e9)
+
+
+def elapsed_ns(samples: int, ppm: float) -> int:
+    """Return how long *samples* last on a clock that runs *ppm* fast."""
+    return round(samples * 1_000_000_000 / (SAMPLE_RATE_HZ * (1 + ppm * 1e-6)))
+
+
+def rendered(render: Render, samples: int, local_ns: int) -> Pcm:
+    """Return what *render* does, or silence: a bug must not stop the device."""
+    try:
+        return render(samples, local_ns)
+    except Exception:
+        _log.exception("rendering failed")
+        return silence(samples)
+
+
+class NullSink:
+    """Takes everything and keeps nothing."""
+
+    def open(self, start_ns: int, ppm: float) -> None:
+        """Need nothing."""
+
+    def write(self, pcm: Pcm) -> None:
+        """Forget *pcm*."""
+
+    def close(self) -> None:
+        """Leave nothing."""
+
+
+class WavSink:
+    """Writes a mono 16-bit WAV file that is readable at any moment.
+
+    The sizes in its header are mended once a second, so what a killed process leaves
+    is a WAV file too. Beside it, ``<path>.json`` says when sample 0 is heard, on the
+    machine's monotonic clock, and how many ppm the device's clock is fast.
+
+    Args:
+        path: An existing file is overwritten.
+    """
+
+    HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+    _MEND_SAMPLES = SAMPLE_RATE_HZ
+    _MAX_SIZE = 0xFFFF_FFFF
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._data_bytes = 0
+        self._unmended_samples = 0
+
+    def open(self, start_ns: int, ppm: float) -> None:
+        """Create both files."""
+        sidecar = {
+            "monotonic_ns": start_ns,
+            "ppm": ppm,
+            "sample_rate_hz": SAMPLE_RATE_HZ,
+        }
+        Path(f"{self._path}.json").write_text(json.dumps(sidecar) + "\n")
+        self._file = self._path.open("wb")
+        self._file.write(self._header())
+
+    def write(self, pcm: Pcm) -> None:
+        """Append *pcm*, full scale at 32767."""
+        assert self._file is not None  # opened before
+        data = np.rint(pcm * 32_767).astype("<i2").tobytes()
+        self._file.write(data)
+        self._data_bytes += len(data)
+        self._unmended_samples += len(pcm)
+        if self._unmended_samples >= self._MEND_SAMPLES:
+            self._mend()
+
+    def close(self) -> None:
+        """Mend the header a last time."""
+        if self._file is not None:
+            self._mend()
+            self._file.close()
+            self._file = None
+
+    def _mend(self) -> None:
+        assert self._file is not None
+        self._file.flush()
+        os.pwrite(self._file.fileno(), self._header(), 0)
+        self._unmended_samples = 0
+
+    def _header(self) -> bytes:
+        riff_bytes = min(self._data_bytes + self.HEADER.size - 8, self._MAX_SIZE)
+        data_bytes = min(self._data_bytes, self._MAX_SIZE)
+        chunk = (b"fmt ", 16, 1, 1, SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ, 2, 16)
+        return self.HEADER.pack(
+            b"RIFF", riff_bytes, b"WAVE", *chunk, b"data", data_bytes
+        )
+
+
+def wav_file(path: Path, *, ppm: float = 0.0) -> PacedDevice:
+    """Return a device that writes what it plays to *path*."""
+    return PacedDevice(WavSink(path), ppm=ppm)
+
+
+def null(*, ppm: float = 0.0) -> PacedDevice:
+    """Return a device that plays to nobody."""
+    return PacedDevice(NullSink(), ppm=ppm)

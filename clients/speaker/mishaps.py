@@ -1,0 +1,69 @@
+"""Why there is no connection, in words for the person who has to mend it (pure)."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidStatus,
+    NegotiationError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """How an attempt or a connection ended."""
+
+    text: str
+    refused: bool = False
+    "Whether trying again soon is pointless."
+    retry_after_s: float = 0.0
+    "The server's hint."
+
+
+_MEANINGS: tuple[tuple[type[Exception], Mishap], ...] = (
+    # The more special error first.
+    (NegotiationError, Mishap("this is no Loacast server, or another version", True)),
+    (ConnectionClosed, Mishap("the connection was lost")),
+    (TimeoutError, Mishap("the server did not answer in time")),
+    (ssl.SSLCertVerificationError, Mishap("the server's certificate is not trusted")),
+    (socket.gaierror, Mishap("the server's name cannot be resolved")),
+    (ConnectionRefusedError, Mishap("nobody answers at the server's port")),
+)
+
+
+def explain(error: Exception) -> Mishap:
+    """Return what *error* means."""
+    if isinstance(error, InvalidStatus):
+        return _refusal(error)
+    for kind, mishap in _MEANINGS:
+        if isinstance(error, kind):
+            return mishap
+    if isinstance(error, OSError):
+        return Mishap(f"the network failed: {error.strerror or error}")
+    return Mishap(f"unexpected: {error!r}")
+
+
+def _refusal(error: InvalidStatus) -> Mishap:
+    status = error.response.status_code
+    if status in (401, 403):
+        return Mishap(
+            f"the server refused the credential (HTTP {status}):"
+            " it is mistyped, expired or revoked",
+            refused=True,
+        )
+    detail = error.response.body.decode(errors="replace").strip()[:120]
+    hint_s = _seconds(error.response.headers.get("Retry-After", ""))
+    return Mishap(
+        f"the server refused (HTTP {status}): {detail or 'no reason given'}",
+        refused=400 <= status < 500,
+        retry_after_s=hint_s,
+    )
+
+
+def _seconds(text: str) -> float:
+    """Return a Retry-After in seconds; a date is ignored (RFC 9110, 10.2.3)."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0

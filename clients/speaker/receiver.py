@@ -1,0 +1,36 @@
+"""The seam between the link and what plays."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from streamer.wire.control import Idle, Programme, Report, Settings
+from streamer.wire.rtp import RtpPacket
+
+
+class Receiver(Protocol):
+    """Takes what the link brings; called on the event loop."""
+
+    def on_settings(self, settings: Settings) -> None:
+        """Sound as told."""
+        ...
+
+    def on_programme(self, programme: Programme) -> None:
+        """Hear a programme from its instant on."""
+        ...
+
+    def on_idle(self, message: Idle) -> None:
+        """Hear nothing from its instant on."""
+        ...
+
+    def on_packet(self, rtp: RtpPacket) -> None:
+        """Keep a packet until its time."""
+        ...
+
+    def on_link_lost(self) -> None:
+        """Nothing will come until the link is back."""
+        ...
+
+    def report(self) -> Report:
+        """Say what was received and played."""
+        ...

@@ -1,0 +1,1 @@
+"""One module per resource; thin: what happens is decided below the API."""

@@ -1,0 +1,46 @@
+"""The ASGI application: routes, problems, gate and headers, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+import streamer
+from streamer.api import errors, problems
+from streamer.api.gate import Gate, ResponseHeaders
+from streamer.api.routes import (
+    broadcasts,
+    files,
+    health,
+    pages,
+    recordings,
+    server,
+    speakers,
+    tokens,
+    whip,
+    zones,
+)
+from streamer.api.services import Services
+
+API_PREFIX = "/api/v1"
+
+
+def build(services: Services, *, pages_directory: Path) -> ASGIApp:
+    """Return the application that answers for *services*."""
+    app = FastAPI(
+        title="Loacast",
+        version=streamer.__version__,
+        openapi_url=None,  # served by our own route, behind the gate
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    problems.install(app)
+    errors.install(app)
+    for module in (server, tokens, zones, speakers, files, broadcasts, recordings):
+        app.include_router(module.router, prefix=API_PREFIX)
+    app.include_router(whip.router)
+    app.include_router(health.router)
+    pages.mount(app, pages_directory)
+    return ResponseHeaders(Gate(app, authenticator=services.tokens))

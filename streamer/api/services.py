@@ -1,0 +1,37 @@
+"""What the routes work with, in one object; built by `streamer.app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.api.enrolment import SpeakerRegistry
+from streamer.api.microphones import Microphones
+from streamer.api.tokens import TokenRegistry
+from streamer.api.zonekeeper import ZoneKeeper
+from streamer.fanout.hub import Hub
+from streamer.metrics import Metrics
+from streamer.store.store import Store
+from streamer.studio.files import FileLibrary
+from streamer.studio.journal import StoreJournal
+from streamer.studio.studio import Studio
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a request may need."""
+
+    name: str
+    "Of this server, for people."
+    stream_port: int
+    recordings_directory: Path
+    store: Store
+    studio: Studio
+    journal: StoreJournal
+    hub: Hub
+    tokens: TokenRegistry
+    speakers: SpeakerRegistry
+    zones: ZoneKeeper
+    files: FileLibrary
+    microphones: Microphones
+    metrics: Metrics

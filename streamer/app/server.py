@@ -1,0 +1,237 @@
+"""Every part of the server, built and nested.
+
+What is entered later ends earlier: requests first, then the broadcasts, then the
+listeners are told to come back, then the log is written, then the store closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+
+import streamer
+from ingest.whip import WhipServer
+from streamer.api import server as api
+from streamer.api.enrolment import SpeakerRegistry
+from streamer.api.services import Services
+from streamer.api.tokens import TokenRegistry
+from streamer.api.zonekeeper import ZoneKeeper
+from streamer.app.directory import DataDirectory
+from streamer.app.http import HttpServer, listening_socket
+from streamer.app.sources import Opener, Prober, WhipMicrophones
+from streamer.bus.in_process import InProcessBus
+from streamer.config import Config
+from streamer.fanout.hub import Hub
+from streamer.fanout.websocket import Endpoint, WebSocketServer
+from streamer.metrics import LoopLateness, Metrics
+from streamer.programme.programme import ProgrammeSettings
+from streamer.store.database import sqlite_url
+from streamer.store.errors import StoreError
+from streamer.store.records import Role
+from streamer.store.store import Store
+from streamer.studio.files import FileLibrary, FileLimits
+from streamer.studio.journal import StoreJournal
+from streamer.studio.production import Production
+from streamer.studio.studio import Studio
+
+ADMIN_NAME = "admin"
+LAST_SEEN_INTERVAL_S = 30
+PAGES_DIRECTORY = Path(streamer.__file__).parents[1] / "clients" / "web"
+
+logger = logging.getLogger(__name__)
+
+
+class LoacastServer:
+    """A whole server while it is entered; several fit into one process."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stack = AsyncExitStack()
+        self.services: Services
+        self.admin_token: str | None = None
+        "Set when this was the first start; shown once, stored nowhere."
+        self.api_port = 0
+        "The bound port, once entered."
+        self.stream_port = 0
+        "The bound port, once entered."
+
+    async def __aenter__(self) -> Self:
+        """Start everything.
+
+        Raises:
+            DirectoryInUseError: Another server has the data directory.
+            OSError: A port is taken, or the disk cannot be used.
+            StoreUnavailableError: The database cannot be reached.
+        """
+        async with AsyncExitStack() as stack:
+            await self._enter(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        logger.info("ended")
+
+    @property
+    def api_url(self) -> str:
+        """Where the API and the pages are, as seen from this machine."""
+        return f"http://{_reachable(self._config.host)}:{self.api_port}"
+
+    @property
+    def stream_url(self) -> str:
+        """Where speakers connect, as seen from this machine."""
+        return f"ws://{_reachable(self._config.host)}:{self.stream_port}/v1/listen"
+
+    async def _enter(self, stack: AsyncExitStack) -> None:
+        config = self._config
+        stack.enter_context(DataDirectory(config.data_directory))
+        sock = stack.enter_context(listening_socket(config.host, config.api_port))
+        self.api_port = sock.getsockname()[1]
+        store = await stack.enter_async_context(Store(database_url(config)))
+        self.services = await self._build(stack, store)
+        await stack.enter_async_context(_LastSeen(self.services.speakers))
+        app = api.build(self.services, pages_directory=PAGES_DIRECTORY)
+        await stack.enter_async_context(HttpServer(app, sock))
+
+    async def _build(self, stack: AsyncExitStack, store: Store) -> Services:
+        """Return the services, entered in *stack* from the air upwards."""
+        config = self._config
+        recordings = config.effective_recordings_directory
+        await asyncio.to_thread(recordings.mkdir, parents=True, exist_ok=True)
+        metrics = Metrics(CollectorRegistry())
+        await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
+        tree = await store.zones.tree()
+        tokens = await self._tokens(store)
+        hub, bus = self._fan_out(metrics)
+        speakers = SpeakerRegistry(store.speakers, hub, tree)
+        await speakers.load()
+        journal = StoreJournal(
+            store.broadcasts,
+            recordings_directory=recordings if config.record else None,
+            heartbeat_s=config.heartbeat_s,
+        )
+        await stack.enter_async_context(journal)
+        await self._open_stream_port(stack, hub, speakers, metrics)
+        files = await stack.enter_async_context(self._files(store))
+        whip = await stack.enter_async_context(WhipServer())
+        studio = Studio(
+            bus=bus,
+            opener=Opener(files, whip),
+            journal=journal,
+            tree=tree,
+            production=self._production(metrics),
+            max_programmes=config.max_programmes,
+        )
+        await stack.enter_async_context(studio)
+        metrics.watch_programmes(studio.programmes_by_class)
+        return Services(
+            name=config.name,
+            stream_port=self.stream_port,
+            recordings_directory=recordings,
+            store=store,
+            studio=studio,
+            journal=journal,
+            hub=hub,
+            tokens=tokens,
+            speakers=speakers,
+            zones=ZoneKeeper(store.zones, studio, speakers),
+            files=files,
+            microphones=WhipMicrophones(whip),
+            metrics=metrics,
+        )
+
+    async def _tokens(self, store: Store) -> TokenRegistry:
+        """Return the tokens; without any admin nobody could make one, so make one."""
+        tokens = TokenRegistry(store.tokens)
+        await tokens.load()
+        if not any(token.role is Role.ADMIN for token in tokens.all()):
+            _, self.admin_token = await tokens.create(name=ADMIN_NAME, role=Role.ADMIN)
+        return tokens
+
+    def _fan_out(self, metrics: Metrics) -> tuple[Hub, InProcessBus]:
+        loop = asyncio.get_running_loop()
+        hub = Hub(clock_ns=time.monotonic_ns, defer=loop.call_soon, metrics=metrics)
+        metrics.watch_listeners("websocket", hub.listeners_by_zone)
+        bus = InProcessBus()
+        bus.subscribe(hub)
+        return hub, bus
+
+    async def _open_stream_port(
+        self,
+        stack: AsyncExitStack,
+        hub: Hub,
+        speakers: SpeakerRegistry,
+        metrics: Metrics,
+    ) -> None:
+        port = self._config.effective_stream_port
+        server = WebSocketServer(
+            hub, speakers, Endpoint(self._config.host, port), metrics=metrics
+        )
+        speakers.watch(server.presence)
+        await stack.enter_async_context(server)
+        self.stream_port = server.port
+
+    def _files(self, store: Store) -> FileLibrary:
+        config = self._config
+        return FileLibrary(
+            config.files_directory,
+            store.files,
+            probe=Prober(config.max_file_duration_s),
+            limits=FileLimits(config.max_file_bytes, config.max_files),
+        )
+
+    def _production(self, metrics: Metrics) -> Production:
+        config = self._config
+        settings = ProgrammeSettings(
+            bitrate_bps=config.bitrate_bps,
+            complexity=config.complexity,
+            in_band_fec=config.in_band_fec,
+            expected_loss_percent=config.expected_loss_percent,
+        )
+        directory = config.effective_recordings_directory if config.record else None
+        return Production(settings, directory, metrics)
+
+
+class _LastSeen:
+    """Stores now and then, in one write, when speakers were last heard of."""
+
+    def __init__(self, speakers: SpeakerRegistry) -> None:
+        self._speakers = speakers
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="last seen")
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._write()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(LAST_SEEN_INTERVAL_S)
+            await self._write()
+
+    async def _write(self) -> None:
+        try:
+            await self._speakers.write_last_seen()
+        except StoreError as error:
+            logger.warning("when speakers were last seen is not stored: %s", error)
+
+
+def database_url(config: Config) -> str:
+    """Return the URL of the database that *config* means."""
+    return config.database_url or sqlite_url(config.database_path)
+
+
+def _reachable(host: str) -> str:
+    """Return an address of *host* that one can connect to."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,73 @@
+"""The speakers that were enrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+import sqlalchemy as sa
+
+from streamer.store import schema
+from streamer.store.collection import Collection, require_zones
+from streamer.store.database import Database, chunks
+from streamer.store.records import Speaker
+
+
+class SpeakerChanges(TypedDict, total=False):
+    """What `Speakers.update` can change; what is left out stays."""
+
+    name: str
+    zone_id: str
+    volume_percent: int
+    secret_hash: str
+
+
+class Speakers(Collection[Speaker]):
+    """The speakers, each in exactly one zone."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, schema.speakers, Speaker, "speaker")
+
+    async def create(self, speaker: Speaker) -> None:
+        """Enrol a speaker.
+
+        Raises:
+            ConflictError: Its id is taken.
+            NotFoundError: Its zone is not there.
+        """
+        await self.create_many([speaker])
+
+    async def create_many(self, speakers: Sequence[Speaker]) -> None:
+        """Enrol speakers, all of them or none; raises like `create`."""
+        async with self._database.writing() as connection:
+            await require_zones(connection, (each.zone_id for each in speakers))
+            await self._insert(connection, speakers)
+
+    async def update(
+        self, speaker_id: str, **changes: Unpack[SpeakerChanges]
+    ) -> Speaker:
+        """Change a speaker and return it.
+
+        Raises:
+            NotFoundError: It, or the zone it is to stand in, is not there.
+        """
+        async with self._database.writing() as connection:
+            await require_zones(connection, (changes.get("zone_id"),))
+            return await self._change(connection, speaker_id, changes)
+
+    async def seen(self, times_utc: Mapping[str, datetime]) -> None:
+        """Write when speakers were last seen; those that are gone are passed over."""
+        columns = schema.speakers.c
+        statement = (
+            sa.update(schema.speakers)
+            .where(columns.id == sa.bindparam("speaker_id"))
+            .values(last_seen_utc=sa.bindparam("seen_utc"))
+        )
+        rows = [
+            {"speaker_id": speaker_id, "seen_utc": time_utc}
+            for speaker_id, time_utc in sorted(times_utc.items())
+        ]
+        async with self._database.writing() as connection:
+            for chunk in chunks(rows):
+                await connection.execute(statement, chunk)

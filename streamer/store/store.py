@@ -1,0 +1,60 @@
+"""The store as the rest of the server sees it."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from streamer.store.broadcasts import Broadcasts
+from streamer.store.database import Database
+from streamer.store.files import Files
+from streamer.store.migrate import upgrade
+from streamer.store.speakers import Speakers
+from streamer.store.tokens import Tokens
+from streamer.store.zones import Zones
+
+
+class Store:
+    """All that outlives the process.
+
+    ::
+
+        async with Store(sqlite_url(path)) as store:
+            tree = await store.zones.tree()
+
+    Entering it brings the database to the present schema. Any method of its parts
+    may raise `StoreUnavailableError`; what is on air does not depend on it.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://user:password@host/name``.
+        patience_s: How long to wait for a connection and for another writer.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = 5.0) -> None:
+        self._database = Database(url, patience_s=patience_s)
+        self.zones = Zones(self._database)
+        self.speakers = Speakers(self._database)
+        self.tokens = Tokens(self._database)
+        self.files = Files(self._database)
+        self.broadcasts = Broadcasts(self._database)
+
+    async def __aenter__(self) -> Self:
+        """Open the database and migrate it.
+
+        Raises:
+            StoreUnavailableError: It cannot be reached, or is no database.
+        """
+        await self._database.__aenter__()
+        try:
+            async with self._database.writing() as connection:
+                await connection.run_sync(upgrade)
+        except BaseException:
+            await self._database.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._database.__aexit__()
+
+    async def check(self) -> None:
+        """Return when the database answers; raise `StoreUnavailableError` if not."""
+        await self._database.check()

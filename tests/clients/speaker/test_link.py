@@ -1,0 +1,128 @@
+"""The pure parts of the link: when to try again, what went wrong, whom to ask."""
+
+from __future__ import annotations
+
+import random
+import socket
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.http11 import Response
+
+from clients.speaker.backoff import BASE_S, CAP_S, MAX_HINT_S, REFUSED_S, Backoff
+from clients.speaker.link import Address
+from clients.speaker.mishaps import Mishap, explain
+
+
+def refusal(status: int, body: bytes = b"", **headers: str) -> InvalidStatus:
+    fields = Headers({name.replace("_", "-"): v for name, v in headers.items()})
+    return InvalidStatus(Response(status, "", fields, body))
+
+
+class TestBackoff:
+    """Full jitter: anything from zero to a bound that doubles."""
+
+    def test_the_bound_doubles_up_to_the_cap(self) -> None:
+        backoff = Backoff(lambda low, high: high)
+        delays = [backoff.delay_s() for _ in range(8)]
+        assert delays == [2, 4, 8, 16, 32, 60, 60, 60]
+
+    def test_the_jitter_is_full(self) -> None:
+        assert Backoff(lambda low, high: low).delay_s() == 0
+
+    def test_success_begins_anew(self) -> None:
+        backoff = Backoff(lambda low, high: high)
+        backoff.delay_s()
+        backoff.succeeded()
+        assert backoff.delay_s() == BASE_S
+
+    def test_a_hint_is_obeyed_and_spread(self) -> None:
+        assert Backoff(lambda low, high: high).delay_s(hint_s=5) == 5 + BASE_S
+
+    def test_a_refusal_is_slow_at_once(self) -> None:
+        backoff = Backoff(lambda low, high: low)
+        assert backoff.delay_s(refused=True) == REFUSED_S
+
+    @given(
+        hints=st.lists(
+            st.tuples(st.floats(-1e9, 1e9), st.booleans()), min_size=1, max_size=2_000
+        )
+    )
+    def test_law_no_delay_is_negative_or_longer_than_the_bounds(
+        self, hints: list[tuple[float, bool]]
+    ) -> None:
+        backoff = Backoff(random.Random(1).uniform)
+        for hint_s, refused in hints:
+            delay_s = backoff.delay_s(hint_s=hint_s, refused=refused)
+            assert 0 <= delay_s <= MAX_HINT_S + CAP_S
+
+    def test_a_province_spreads_over_the_whole_interval(self) -> None:
+        """No second gets more than its share by chance (row 11 of the numbers)."""
+        rng = random.Random(3)
+        arrivals = []
+        for _ in range(3_000):
+            backoff = Backoff(rng.uniform)
+            arrivals.append(sum(backoff.delay_s() for _ in range(4)))
+        busiest = max(sum(s <= a < s + 1 for a in arrivals) for s in range(40))
+        assert busiest < 1.3 * 3_000 / 12
+
+
+class TestMishaps:
+    """Words for whoever mends it."""
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refused_credential(self, status: int) -> None:
+        mishap = explain(refusal(status))
+        assert "credential" in mishap.text
+        assert mishap.refused
+
+    def test_a_wrong_question_is_not_repeated_soon(self) -> None:
+        mishap = explain(refusal(400, b"ptime_ms must be one of (20, 40, 60).\n"))
+        assert "ptime_ms must be" in mishap.text
+        assert mishap.refused
+
+    @pytest.mark.parametrize(
+        ("header", "hint_s"), [("60", 60), ("soon", 0), ("9999999", 0), ("", 0)]
+    )
+    def test_a_full_server_says_when(self, header: str, hint_s: float) -> None:
+        mishap = explain(refusal(503, Retry_After=header))
+        assert mishap.retry_after_s == hint_s
+        assert not mishap.refused
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (ConnectionRefusedError(111, "x"), "nobody answers at the server's port"),
+            (socket.gaierror(-2, "x"), "the server's name cannot be resolved"),
+            (TimeoutError(), "the server did not answer in time"),
+            (ssl.SSLCertVerificationError(), "the server's certificate is not trusted"),
+            (OSError(101, "Network is unreachable"), "the network failed: Network is"),
+            (ConnectionClosedError(None, None), "the connection was lost"),
+            (KeyError("x"), "unexpected: KeyError('x')"),
+        ],
+    )
+    def test_everything_else_is_said_plainly(self, error: Exception, text: str) -> None:
+        mishap = explain(error)
+        assert mishap.text.startswith(text)
+        assert mishap == Mishap(mishap.text)
+
+
+class TestAddress:
+    """Where to connect, and no secrets in logs."""
+
+    @pytest.mark.parametrize(
+        ("url", "full"),
+        [
+            ("ws://h:8081/v1/listen", "ws://h:8081/v1/listen?ptime_ms=40"),
+            ("wss://h/v1/listen?x=1", "wss://h/v1/listen?x=1&ptime_ms=40"),
+        ],
+    )
+    def test_asks_for_its_packet_time(self, url: str, full: str) -> None:
+        assert Address(url, "secret", 40).full_url == full
+
+    def test_does_not_show_the_credential(self) -> None:
+        assert "secret" not in repr(Address("ws://h", "secret"))
