@@ -60,7 +60,7 @@ class WebRtcCrowd:
         self.lateness_ns = array("q")
         self._signalling = signalling
         self._listener = listener
-        self._eager = spread(eager, places)
+        self.eager_places = spread(eager, places)
         self._decrypting = spread(-(-places // ONE_DECRYPTED_IN), places)
         self._placed: dict[int, WebRtcConnection] = {}
         self._joining: dict[WebRtcConnection, asyncio.Future[None]] = {}
@@ -81,6 +81,10 @@ class WebRtcCrowd:
     def connections(self) -> list[WebRtcConnection]:
         """Every listener that is there."""
         return list(self._placed.values())
+
+    def is_there(self, place: int) -> bool:
+        """Whether somebody is at *place*."""
+        return place in self._placed
 
     async def join(self, places: Sequence[int]) -> None:
         """Let a listener join at each of *places*, `AT_ONCE` at a time.
@@ -118,7 +122,7 @@ class WebRtcCrowd:
             raise JoinFailed(f"listener {place} did not connect") from None
         finally:
             self._joining.pop(connection, None)
-        if place not in self._eager:
+        if place not in self.eager_places:
             self._watch(connection, on=False)
             self._lazy.append(connection)
         return connection
@@ -188,7 +192,7 @@ class WebRtcCrowd:
         head = connection.receive(now_ns)
         if head is None:
             self._see_joined(connection)
-        elif connection.place in self._eager and connection.account.aligned:
+        elif connection.place in self.eager_places and connection.account.aligned:
             timestamp = connection.account.timestamp(head)
             due_ns = self.mappings[ONE_STREAM].due_ns(timestamp)
             self.due_ns.append(due_ns)

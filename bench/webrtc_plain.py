@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 
 from bench import webrtc_sdp
+from streamer.fanout.webrtc.dtls import Profile
 from streamer.wire.errors import RemoteWireError
 from streamer.wire.rtp import RtpPacket
 from streamer.wire.stun import Address
+
+TAG_BYTES = {Profile.AEAD_AES_128_GCM: 16, Profile.AES128_CM_SHA1_80: 10}
+"What SRTP appends (RFC 7714, section 5.1; RFC 3711, section 5.2)."
 
 
 class PlainListener:
