@@ -162,7 +162,9 @@ class Expectations:
         fits &= heads["timestamp"] == wanted["timestamp"] + nth * FRAME_SAMPLES
         taken = np.logical_and.reduceat(fits, starts) & self._known[places]
         self._advance(places[taken], counts[taken])
-        self._bytes[places[taken]] += np.add.reduceat(sizes, starts)[taken]
+        self._bytes[places[taken]] += np.add.reduceat(sizes, starts, dtype=np.int64)[
+            taken
+        ]
         return taken
 
     def settle(self, place: int, account: RtpAccount) -> None:
