@@ -58,6 +58,9 @@ class ZoneInfo(Answer):
     level: Level
     playout_delay_ms: int | None
     effective_playout_delay_ms: int
+    public: bool
+    "Marked itself; see `effective_public` for what is inherited."
+    effective_public: bool
 
 
 class SpeakerInfo(Answer):

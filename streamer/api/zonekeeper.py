@@ -42,6 +42,7 @@ class ZoneKeeper:
         name: str,
         level: ZoneLevel,
         playout_delay_ms: int | None,
+        public: bool = False,
     ) -> Zone:
         """Add a zone; raises as `Zones.create`."""
         async with self._changing:
@@ -51,6 +52,7 @@ class ZoneKeeper:
                 name=name,
                 level=level,
                 playout_delay_ms=playout_delay_ms,
+                public=public,
             )
             await self._apply()
         return zone
