@@ -261,6 +261,43 @@ def test_a_hold_by_the_space_bar_ends_when_in_doubt(desk: Any, doubt: str) -> No
     desk.wait_for("off")
 
 
+@pytest.mark.parametrize("end", ["touchEnd", "touchCancel"])
+def test_a_finger_holds_too_until_it_is_lifted_or_taken_away(
+    open_desk: OpenDesk, station: Station, end: str
+) -> None:
+    desk = open_desk(has_touch=True, is_mobile=True)
+    desk.sign_in(station.token)
+    desk.ready(COMMUNE)
+    desk.page.check("input[value=hold]", force=True)
+    box = desk.page.locator("#talk").bounding_box()
+    finger = desk.page.context.new_cdp_session(desk.page)
+    point = {"x": box["x"] + 40, "y": box["y"] + 20}
+    touch = "Input.dispatchTouchEvent"
+    finger.send(touch, {"type": "touchStart", "touchPoints": [point]})
+    desk.wait_for("on_air")
+    point["y"] -= 60  # a thumb slips
+    finger.send(touch, {"type": "touchMove", "touchPoints": [point]})
+    desk.page.wait_for_timeout(700)
+    assert desk.phase == "on_air"
+    finger.send(touch, {"type": end, "touchPoints": []})
+    desk.wait_for("off")
+
+
+def test_a_stop_that_cannot_be_sent_still_ends_the_broadcast(
+    desk: Any, station: Station
+) -> None:
+    desk.ready(COMMUNE)
+    desk.talk()
+    desk.wait_for("on_air")
+    desk.page.route("**/stop", lambda route: route.abort())
+    desk.talk()
+    desk.wait_for("stopping")
+    assert text(desk, "#phase") == "Đang dừng…"
+    assert len(station.on_air()) == 1  # so it must not be called off
+    desk.wait_for("off")
+    assert station.on_air() == []
+
+
 def test_a_hold_let_go_before_it_was_accepted_leaves_nothing_on_air(
     desk: Any, station: Station
 ) -> None:
