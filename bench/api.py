@@ -79,7 +79,8 @@ class Api:
             for line in lines
             if line.startswith((f"{name} ", f"{name}{{"))
         ]
-        if not values:
+        # A series with labels has no value before the first event.
+        if not any(line.startswith(f"# TYPE {name} ") for line in lines):
             raise KeyError(name)
         return sum(values)
 

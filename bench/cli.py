@@ -74,11 +74,12 @@ def fanout_command(
 def preempt_command(
     *,
     listeners: Listeners = 1000,
-    trials: Annotated[int, typer.Option(min=1, help="Emergencies.")] = 50,
+    trials: Annotated[int, typer.Option(min=1, help="Emergencies in a round.")] = 20,
+    rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
-    _answer("preempt", partial(_preempt, listeners, trials), json)
+    _answer("preempt", partial(_preempt, listeners, preempt.Plan(trials, rounds)), json)
 
 
 @app.command("latency")
@@ -115,7 +116,7 @@ def all_command(
         "fanout-1000": partial(_fanout, fanout.Plan(1000, 10), list(PEERS)),
         "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), []),
         "fanout-6000": partial(_fanout, fanout.Plan(6000, 10, 60), []),
-        "preempt": partial(_preempt, 1000, 50),
+        "preempt": partial(_preempt, 1000, preempt.Plan()),
         "latency": partial(_latency, 20, 3),
         "stalled": partial(_stalled, 500, 5),
     }
@@ -163,9 +164,9 @@ def _fanout(plan: fanout.Plan, peers: Sequence[str]) -> list[report.Row]:
         return fanout.run(plan, openers, console.print)
 
 
-def _preempt(listeners: int, trials: int) -> list[report.Row]:
+def _preempt(listeners: int, plan: preempt.Plan) -> list[report.Row]:
     with _our_server(listeners) as ours, ours() as server:
-        return preempt.run(server, listeners, trials, console.print)
+        return preempt.run(server, listeners, plan, console.print)
 
 
 def _latency(seconds: float, rounds: int) -> list[report.Row]:

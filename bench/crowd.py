@@ -104,7 +104,7 @@ class Crowd:
             chunk, now_ns = received
             self._learn(chunk)
             self._note(chunk, now_ns)
-            if connection in self._live_watch:
+            if chunk.ends and connection in self._live_watch:
                 self._watch(connection, now_ns)
         elif connection.account.closed:
             self._unregister(connection)
@@ -183,6 +183,7 @@ class Crowd:
                 self.lateness_ns.append(now_ns - due_ns)
 
     def _watch(self, connection: Connection, now_ns: int) -> None:
+        """Note when a listener that read again has caught up; its message is noted."""
         if self.lateness_ns and self.lateness_ns[-1] <= LIVE_EDGE_NS:
             connection.live_ns = now_ns
             self._live_watch.discard(connection)

@@ -92,7 +92,7 @@ def _perform(stage: Stage, watch: Watch, console: Console) -> Show:
         screen.watch(show.tones, BULLETIN_S + MUSIC_BETWEEN_S)
         show.tones.append(
             stage.air(
-                *(Pattern.SIREN, "Cảnh báo lũ khẩn cấp", PROVINCE, "emergency"),
+                *(Pattern.SIREN, "Báo lũ khẩn cấp", PROVINCE, "emergency"),
                 duration_s=SIREN_S,
             )
         )

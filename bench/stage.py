@@ -28,8 +28,8 @@ TOKEN_LINE = "Admin token (shown once):"
 READY_TIMEOUT_S = 20.0
 PLACES = (
     ("Cụm loa đình làng", VILLAGES[0]),
-    ("Cụm loa chợ Phù Lãng", VILLAGES[2]),
-    ("Cụm loa nhà văn hóa", VILLAGES[4]),
+    ("Cụm loa chợ phiên", VILLAGES[2]),
+    ("Cụm loa trường học", VILLAGES[4]),
 )
 "Where the three speakers stand: one in each commune."
 

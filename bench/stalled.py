@@ -62,6 +62,7 @@ def measure(server: Server, listeners: int) -> Sample:
         load.ask("stall")
         storm = observe(server, load, STALL_S - 1)
         during = load.ask("collect", ssrc=ssrc, **storm.bounds)
+        skipped = server.api.metric("loacast_packets_skipped_total")
         grown_kib = rss_kib(server.pid) - kib
         load.ask("resume")
         time.sleep(RECOVERY_S)
@@ -74,6 +75,8 @@ def measure(server: Server, listeners: int) -> Sample:
         "max_ms": during["max_ms"],
         "p99_shift_ms": during["p99_ms"] - before["p99_ms"],
         "delivered_ratio": min(before["delivered_ratio"], during["delivered_ratio"]),
+        # That the server noticed: without it the kernel swallowed the stall.
+        "packets_skipped_per_stalled": skipped / stalled,
         "rss_kib_per_stalled": grown_kib / stalled,
         "back_on_live_edge_ms": max(live, default=None),
         "not_back": stalled - len(live),
@@ -84,6 +87,8 @@ def measure(server: Server, listeners: int) -> Sample:
 
 
 def _status(samples: list[Sample]) -> str:
-    if any(sample["not_back"] for sample in samples):
+    if any(
+        one["not_back"] or not one["packets_skipped_per_stalled"] for one in samples
+    ):
         return "failed"
     return status(samples)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
+from rich import box
+from rich.table import Column, Table
 
 from bench.correlate import find
 from bench.recording import Recording
@@ -50,7 +51,9 @@ def listen(
     heard_ns = recording.out_ns(start)
     for tone in tones:
         since_ns = heard_ns - delay_ms * 1_000_000 - tone.capture_ns
-        first = max(0, ns_to_samples(since_ns) - SEARCH_SAMPLES)
+        first = ns_to_samples(since_ns) - SEARCH_SAMPLES
+        if first < 0:  # only a part of the window can belong to it as yet
+            continue
         around = render(tone.pattern, first, WINDOW_SAMPLES + 2 * SEARCH_SAMPLES)
         match = find(window, around)
         if match.score >= MATCH_SCORE:
@@ -67,7 +70,7 @@ class Sight:
     speaker: str
     zone: str
     on_air: str
-    "What the server says is on air there, with its class."
+    "What the server says is on air there, and its class."
     heard: bool
     "Whether the server says that this speaker hears it."
     lost: str
@@ -80,7 +83,7 @@ class Sight:
             f"{self.speaker}\n{self.zone}",
             self.on_air,
             "yes" if self.heard else "no",
-            f"{self.lost} / {self.concealed}",
+            f"{self.lost}, {self.concealed}",
             self.ear.pattern if self.ear else "silence",
             f"{self.ear.mouth_to_ear_ms:.1f} ms" if self.ear else "–",
         )
@@ -95,9 +98,10 @@ class Watch:
     """Looks at every speaker, and remembers the latencies it saw."""
 
     TITLES = (
-        *("Speaker", "On air there", "Heard, says\nthe server"),
-        *("Lost /\nconcealed", "Plays, by\nits sound", "Mouth to ear"),
+        *("Speaker", "On air there", "Heard"),
+        *("Lost, con-\ncealed", "Plays, by\nits sound", "Mouth\nto ear"),
     )
+    "Heard, lost and concealed: say server and speaker; the rest is measured."
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -114,8 +118,9 @@ class Watch:
 
     def table(self, sights: Iterable[Sight]) -> Table:
         """Return *sights* as a table."""
-        table = Table(*self.TITLES, title="Loacast demo")
-        table.caption = f"playout delay {self._stage.playout_delay_ms} ms"
+        delay = f"playout delay {self._stage.playout_delay_ms} ms"
+        columns = [Column(title, no_wrap=True) for title in self.TITLES]
+        table = Table(*columns, title=f"Loacast demo, {delay}", box=box.SIMPLE_HEAD)
         for sight in sights:
             table.add_row(*sight.cells())
         return table
@@ -133,7 +138,7 @@ class Watch:
         return Sight(
             speaker=speaker.name,
             zone=speaker.zone.name,
-            on_air=f"{air['title']} ({air['class']})" if on_air else "–",
+            on_air=f"{air['title']}\n{air['class']}" if on_air else "–",
             heard=bool(on_air and known["connected"]),
             lost=lost,
             concealed=concealed,

@@ -270,6 +270,14 @@ export const STRINGS = Object.freeze({
     vi: "Mã truy cập sai hoặc đã hết hạn. Hãy đăng nhập lại.",
     en: "The access token is wrong or has expired. Sign in again.",
   },
+  "problem.invalid-token": {
+    vi: "Mã truy cập sai hoặc đã bị thu hồi.",
+    en: "The access token is wrong or was withdrawn.",
+  },
+  "problem.expired-token": {
+    vi: "Mã truy cập đã hết hạn. Hãy xin mã mới.",
+    en: "The access token has expired. Ask for a new one.",
+  },
   "problem.forbidden": {
     vi: "Bạn không được phép làm việc này.",
     en: "You are not allowed to do this.",
@@ -305,6 +313,14 @@ export const STRINGS = Object.freeze({
   "problem.unreadable-answer": {
     vi: "Máy chủ trả lời sai. Báo cho người quản trị.",
     en: "The server's answer makes no sense. Tell your administrator.",
+  },
+  "problem.unacceptable-sdp": {
+    vi: "Máy chủ không dùng được âm thanh của trình duyệt này. Thử trình duyệt khác.",
+    en: "The server cannot use this browser's audio. Try another browser.",
+  },
+  "problem.too-many-microphones": {
+    vi: "Máy chủ đang nhận quá nhiều micrô. Thử lại sau.",
+    en: "The server receives too many microphones. Try again later.",
   },
   "problem.no-media": {
     vi: "Mạng không cho âm thanh đi qua (UDP bị chặn?). Thử mạng khác.",

@@ -58,7 +58,7 @@ export class ZonePicker extends HTMLElement {
   render() {
     const found = search(this.#tree, this.#query);
     const list = this.#query.trim()
-      ? make("ul", { class: "zone-list" }, ...found.map((id) => this.#match(id)))
+      ? make("ul", { class: "zone-list flat" }, ...found.map((id) => this.#match(id)))
       : this.#branch(this.#tree.roots, "zone-list");
     if (!list.children.length) list.append(this.#empty());
     this.replaceChildren(list);

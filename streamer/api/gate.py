@@ -6,6 +6,8 @@ route cannot forget to ask for a token.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamer.api.principals import Principal
 from streamer.api.problems import Problem
 
+LINGER_S = 3.0
 MAX_BODY_BYTES = 64 * 1024
 "Of everything but uploads, which have their own limit and are never in memory."
 UPLOAD_PATH = "/api/v1/files"
@@ -76,6 +79,44 @@ class Gate:
             raise unauthorized("missing-token", "Show a token: Authorization: Bearer …")
         principal = await self._authenticator.authenticate(token.strip())
         scope.setdefault("state", {})["principal"] = principal
+
+
+class Linger:
+    """Reads, for a while, what a client still sends when it is answered already.
+
+    Closing at once would reset the connection, and the client, which is busy
+    sending, would never see why it was refused (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, app: ASGIApp, *, linger_s: float = LINGER_S) -> None:
+        self._app = app
+        self._linger_s = linger_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; hold back the end of the answer until the body has come."""
+        more_to_come = scope["type"] == "http"
+
+        async def watched() -> Message:
+            nonlocal more_to_come
+            message = await receive()
+            more_to_come = message.get("more_body", False)
+            return message
+
+        async def lingering(message: Message) -> None:
+            is_end = message["type"] == "http.response.body" and not message.get(
+                "more_body", False
+            )
+            if not (is_end and more_to_come):
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._linger_s):
+                    while more_to_come:
+                        await watched()
+            await send({"type": "http.response.body", "body": b""})
+
+        await self._app(scope, watched, lingering)
 
 
 class ResponseHeaders:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 import streamer
 from streamer.api import errors, problems
-from streamer.api.gate import Gate, ResponseHeaders
+from streamer.api.gate import Gate, Linger, ResponseHeaders
 from streamer.api.routes import (
     broadcasts,
     files,
@@ -43,4 +43,4 @@ def build(services: Services, *, pages_directory: Path) -> ASGIApp:
     app.include_router(whip.router)
     app.include_router(health.router)
     pages.mount(app, pages_directory)
-    return ResponseHeaders(Gate(app, authenticator=services.tokens))
+    return Linger(ResponseHeaders(Gate(app, authenticator=services.tokens)))

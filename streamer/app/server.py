@@ -51,8 +51,9 @@ class LoacastServer:
     """A whole server while it is entered; several fit into one process."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self.config = config
         self._stack = AsyncExitStack()
+        self.bus = InProcessBus()
         self.services: Services
         self.admin_token: str | None = None
         "Set when this was the first start; shown once, stored nowhere."
@@ -81,15 +82,15 @@ class LoacastServer:
     @property
     def api_url(self) -> str:
         """Where the API and the pages are, as seen from this machine."""
-        return f"http://{_reachable(self._config.host)}:{self.api_port}"
+        return f"http://{_reachable(self.config.host)}:{self.api_port}"
 
     @property
     def stream_url(self) -> str:
         """Where speakers connect, as seen from this machine."""
-        return f"ws://{_reachable(self._config.host)}:{self.stream_port}/v1/listen"
+        return f"ws://{_reachable(self.config.host)}:{self.stream_port}/v1/listen"
 
     async def _enter(self, stack: AsyncExitStack) -> None:
-        config = self._config
+        config = self.config
         stack.enter_context(DataDirectory(config.data_directory))
         sock = stack.enter_context(listening_socket(config.host, config.api_port))
         self.api_port = sock.getsockname()[1]
@@ -101,14 +102,14 @@ class LoacastServer:
 
     async def _build(self, stack: AsyncExitStack, store: Store) -> Services:
         """Return the services, entered in *stack* from the air upwards."""
-        config = self._config
+        config = self.config
         recordings = config.effective_recordings_directory
         await asyncio.to_thread(recordings.mkdir, parents=True, exist_ok=True)
         metrics = Metrics(CollectorRegistry())
         await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
         tree = await store.zones.tree()
         tokens = await self._tokens(store)
-        hub, bus = self._fan_out(metrics)
+        hub = self._fan_out(metrics)
         speakers = SpeakerRegistry(store.speakers, hub, tree)
         await speakers.load()
         journal = StoreJournal(
@@ -121,7 +122,7 @@ class LoacastServer:
         files = await stack.enter_async_context(self._files(store))
         whip = await stack.enter_async_context(WhipServer())
         studio = Studio(
-            bus=bus,
+            bus=self.bus,
             opener=Opener(files, whip),
             journal=journal,
             tree=tree,
@@ -154,13 +155,12 @@ class LoacastServer:
             _, self.admin_token = await tokens.create(name=ADMIN_NAME, role=Role.ADMIN)
         return tokens
 
-    def _fan_out(self, metrics: Metrics) -> tuple[Hub, InProcessBus]:
+    def _fan_out(self, metrics: Metrics) -> Hub:
         loop = asyncio.get_running_loop()
         hub = Hub(clock_ns=time.monotonic_ns, defer=loop.call_soon, metrics=metrics)
         metrics.watch_listeners("websocket", hub.listeners_by_zone)
-        bus = InProcessBus()
-        bus.subscribe(hub)
-        return hub, bus
+        self.bus.subscribe(hub)
+        return hub
 
     async def _open_stream_port(
         self,
@@ -169,16 +169,16 @@ class LoacastServer:
         speakers: SpeakerRegistry,
         metrics: Metrics,
     ) -> None:
-        port = self._config.effective_stream_port
+        port = self.config.effective_stream_port
         server = WebSocketServer(
-            hub, speakers, Endpoint(self._config.host, port), metrics=metrics
+            hub, speakers, Endpoint(self.config.host, port), metrics=metrics
         )
         speakers.watch(server.presence)
         await stack.enter_async_context(server)
         self.stream_port = server.port
 
     def _files(self, store: Store) -> FileLibrary:
-        config = self._config
+        config = self.config
         return FileLibrary(
             config.files_directory,
             store.files,
@@ -187,7 +187,7 @@ class LoacastServer:
         )
 
     def _production(self, metrics: Metrics) -> Production:
-        config = self._config
+        config = self.config
         settings = ProgrammeSettings(
             bitrate_bps=config.bitrate_bps,
             complexity=config.complexity,

@@ -50,6 +50,7 @@ class StoreJournal:
         for broadcast in await self._records.close_interrupted(datetime.now(UTC)):
             logger.warning("broadcast %s was interrupted", broadcast.id)
             await self._keep_interrupted(broadcast.id)
+        await self._records.beat(datetime.now(UTC))
         await self._writer.__aenter__()
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
         return self
@@ -130,11 +131,11 @@ class StoreJournal:
 
     async def _beat(self) -> None:
         while True:
+            await asyncio.sleep(self._heartbeat_s)
             try:
                 await self._records.beat(datetime.now(UTC))
             except StoreError as error:
                 logger.warning("no heartbeat: %s", error)
-            await asyncio.sleep(self._heartbeat_s)
 
 
 def utc_of(instant_ns: int) -> datetime:

@@ -35,6 +35,8 @@ class Live:
         self.recording: RecordingStatus | None = None
         self.ended = asyncio.Event()
         "No packet follows."
+        self.closed = asyncio.Event()
+        "Its thread and its recording are closed as well, and the log knows."
 
     def settle(self) -> None:
         """Keep what is still asked for and let go of the rest."""

@@ -270,6 +270,7 @@ class Studio:
             ).inc()
         live.settle()
         self._journal.recorded(live)
+        live.closed.set()
 
     def _publish(self, packet: ProgrammePacket) -> None:
         self._production.metrics.frames_encoded.inc()

@@ -31,22 +31,10 @@ from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 
 CHROMIUM = shutil.which("chromium")
 PATTERN = "bulletin"
-SPOKEN_S = 60
+SPOKEN_S = 20
 "How long the fake microphone speaks before it begins again."
 PHONE = ViewportSize(width=390, height=844)
 DESKTOP = ViewportSize(width=1280, height=800)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here; leave it out in one line where there is no browser."""
-    here = Path(__file__).parent
-    for item in items:
-        if here not in item.path.parents:
-            continue
-        item.add_marker(pytest.mark.browser)
-        if CHROMIUM is None:
-            reason = "no chromium here; get it with: sudo apt-get install chromium"
-            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @dataclass
@@ -144,9 +132,13 @@ def microphone_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def chromium(microphone_wav: Path) -> Iterator[Browser]:
-    """Chromium that gives the microphone away without asking, and calls nobody."""
+@pytest.fixture(scope="module")
+def chromium(microphone_wav: Path, station: Station) -> Iterator[Browser]:
+    """Chromium that gives the microphone away without asking, and calls nobody.
+
+    Playwright's loop stays the thread's running one until it ends: the station, which
+    needs a loop of its own, comes before it, and no other module's tests within.
+    """
     arguments = [
         "--no-sandbox",
         "--disable-quic",
@@ -163,9 +155,9 @@ def chromium(microphone_wav: Path) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """One server for all tests; each leaves the air empty."""
+    """One server for all tests of a module; each leaves the air empty."""
     directory = tmp_path_factory.mktemp("station")
     seeded = seed(directory / "data", speakers=3)
     with ExitStack() as stack:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Route, ViewportSize
+from playwright.sync_api import Route, ViewportSize, expect
+
+pytestmark = pytest.mark.browser
+if shutil.which("chromium") is None:
+    pytest.skip(
+        "no chromium here; get it with: sudo apt-get install chromium",
+        allow_module_level=True,
+    )
 
 PHONE = ViewportSize(width=390, height=844)
 SMALL_PHONE = ViewportSize(width=360, height=740)
 DESKTOP = ViewportSize(width=1280, height=800)
 HERE, THERE = "thon-dong", "thon-thu-cong"
 COMMUNE, OTHER_COMMUNE = "an-thinh", "phu-lang"
-POLLS = re.compile(r"/api/v1/broadcasts/[0-9a-f]+$")
+MAX_DROPPED_MS = 50
+POLLS = re.compile(r"/api/v1/broadcasts/[^/?]+$")
 
 # Fixtures of conftest.py; importlib mode lets no test import it for their types.
 OpenDesk = Callable[..., Any]
@@ -39,6 +49,10 @@ def text(desk: Any, selector: str) -> str:
     return str(desk.page.inner_text(selector))
 
 
+def leave_unanswered(route: Route) -> None:
+    """A network that swallows what is sent."""
+
+
 # --- signing in -----------------------------------------------------------------
 
 
@@ -53,6 +67,23 @@ def test_a_wrong_token_is_refused_in_words_of_the_chosen_language(
     assert text(desk, "#sign-in-error").startswith("The access token is wrong")
     assert desk.page.locator("#desk").is_hidden()
     assert desk.page.evaluate("sessionStorage.length") == 0
+
+
+def test_an_expired_token_is_called_expired(
+    open_desk: OpenDesk, station: Station
+) -> None:
+    expires_utc = datetime.now(UTC) + timedelta(seconds=1)
+    order = {
+        "name": "Hoa",
+        "role": "operator",
+        "expires_utc": expires_utc.isoformat(),
+    }
+    issued = station.server.api.post("tokens", order)
+    time.sleep(1.1)
+    desk = open_desk()
+    desk.sign_in(issued["token"])
+    desk.page.wait_for_selector("#sign-in-error:not(:empty)")
+    assert "đã hết hạn" in text(desk, "#sign-in-error")
 
 
 def test_the_token_lives_as_long_as_the_tab_unless_asked(
@@ -128,8 +159,10 @@ def test_what_is_said_is_heard_there_and_nowhere_else(
     quiet = station.now(HERE)
     time.sleep(2)
     heard = station.spoken(HERE, since[HERE])
-    assert len(heard) == 1, heard
-    assert heard[0].seconds > 5.5
+    assert sum(each.seconds for each in heard) > 5.5, heard
+    # In one piece, but for buffers of 10 ms that a busy browser's capture may drop.
+    shifts = [each.airing.shift_samples for each in heard]
+    assert max(shifts) - min(shifts) < 48 * MAX_DROPPED_MS, heard
     for village, start in ((THERE, since[THERE]), (HERE, quiet)):
         played = station.played(village, start)
         assert len(played) > 48_000
@@ -137,9 +170,8 @@ def test_what_is_said_is_heard_there_and_nowhere_else(
 
 
 def test_on_air_is_claimed_only_while_the_server_confirms_it(desk: Any) -> None:
-    held: list[Route] = []
     desk.ready(COMMUNE)
-    desk.page.route(POLLS, held.append)
+    desk.page.route(POLLS, leave_unanswered)
     desk.talk()
     desk.wait_for("connecting")
     desk.page.wait_for_timeout(1000)
@@ -227,6 +259,43 @@ def test_a_hold_by_the_space_bar_ends_when_in_doubt(desk: Any, doubt: str) -> No
             "document.dispatchEvent(new Event('visibilitychange'))"
         )
     desk.wait_for("off")
+
+
+@pytest.mark.parametrize("end", ["touchEnd", "touchCancel"])
+def test_a_finger_holds_too_until_it_is_lifted_or_taken_away(
+    open_desk: OpenDesk, station: Station, end: str
+) -> None:
+    desk = open_desk(has_touch=True, is_mobile=True)
+    desk.sign_in(station.token)
+    desk.ready(COMMUNE)
+    desk.page.check("input[value=hold]", force=True)
+    box = desk.page.locator("#talk").bounding_box()
+    finger = desk.page.context.new_cdp_session(desk.page)
+    point = {"x": box["x"] + 40, "y": box["y"] + 20}
+    touch = "Input.dispatchTouchEvent"
+    finger.send(touch, {"type": "touchStart", "touchPoints": [point]})
+    desk.wait_for("on_air")
+    point["y"] -= 60  # a thumb slips
+    finger.send(touch, {"type": "touchMove", "touchPoints": [point]})
+    desk.page.wait_for_timeout(700)
+    assert desk.phase == "on_air"
+    finger.send(touch, {"type": end, "touchPoints": []})
+    desk.wait_for("off")
+
+
+def test_a_stop_that_cannot_be_sent_still_ends_the_broadcast(
+    desk: Any, station: Station
+) -> None:
+    desk.ready(COMMUNE)
+    desk.talk()
+    desk.wait_for("on_air")
+    desk.page.route("**/stop", lambda route: route.abort())
+    desk.talk()
+    desk.wait_for("stopping")
+    assert text(desk, "#phase") == "Đang dừng…"
+    assert len(station.on_air()) == 1  # so it must not be called off
+    desk.wait_for("off")
+    assert station.on_air() == []
 
 
 def test_a_hold_let_go_before_it_was_accepted_leaves_nothing_on_air(
@@ -365,6 +434,8 @@ def test_on_air_looks_like_it(
     desk.talk()
     desk.wait_for("on_air")
     desk.page.wait_for_timeout(2500)
+    # Wherever the page was scrolled to when it went on air.
+    expect(desk.page.locator("#hero")).to_be_in_viewport(ratio=1)
     directory = Path(os.environ.get("LOACAST_SCREENSHOTS", tmp_path))
     directory.mkdir(parents=True, exist_ok=True)
     desk.page.screenshot(path=directory / f"microphone-{name}-{language}.png")

@@ -1,0 +1,159 @@
+"""Tests of the as-run log: what the studio did, as the store has it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic_ns
+
+import pytest
+
+from streamer.air.difference import AirEvent, AirEventKind, AirStep
+from streamer.air.priority import Origin
+from streamer.store.database import sqlite_url
+from streamer.store.records import Broadcast, EndReason, SourceKind
+from streamer.store.store import Store
+from streamer.studio.broadcast import BroadcastRequest, RecordingStatus
+from streamer.studio.journal import StoreJournal, utc_of
+from streamer.studio.live import Live
+from streamer.studio.production import recording_name
+from streamer.wire.control import ProgrammeClass
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(sqlite_url(tmp_path / "loacast.db"), patience_s=0.05) as store:
+        yield store
+
+
+@pytest.fixture
+async def journal(store: Store, tmp_path: Path) -> AsyncIterator[StoreJournal]:
+    async with open_journal(store, tmp_path) as journal:
+        yield journal
+
+
+def open_journal(store: Store, directory: Path) -> StoreJournal:
+    return StoreJournal(
+        store.broadcasts, recordings_directory=directory, heartbeat_s=60
+    )
+
+
+async def live_broadcast(broadcast_id: str = "b") -> Live:
+    request = BroadcastRequest(
+        source=None,
+        source_kind="file",
+        source_detail="f1",
+        zone_ids=("a", "b"),
+        programme_class=ProgrammeClass.PRIORITY,
+        origin=Origin.COMMUNE,
+        title="Bản tin",
+        chime=False,
+        started_by="Lan",
+        token_id="t1",
+    )
+    started_utc = datetime.now(UTC)
+    return Live(broadcast_id, request, ssrc=1, accepted_ns=0, started_utc=started_utc)
+
+
+def step(kind: AirEventKind, at_ns: int) -> AirStep:
+    return AirStep(at_ns, (AirEvent(at_ns, kind, "b", ("a",)),), ())
+
+
+async def test_a_broadcast_is_written_with_its_intervals(
+    store: Store, journal: StoreJournal
+) -> None:
+    live, now_ns = await live_broadcast(), monotonic_ns()
+    journal.started(live)
+    journal.stepped(step(AirEventKind.STARTED, now_ns - 3_000_000_000))
+    journal.stepped(step(AirEventKind.ENDED, now_ns - 1_000_000_000))
+    live.recording = RecordingStatus(available=True, complete=True, bytes=7)
+    journal.recorded(live)
+    await journal.written()
+    stored = await store.broadcasts.get("b")
+    assert (stored.title, stored.source_detail, stored.started_by) == (
+        *("Bản tin", "f1", "t1"),
+    )
+    assert (stored.recording_path, stored.recording_bytes) == ("b.opus", 7)
+    (interval,) = await store.broadcasts.intervals("b")
+    assert interval.to_utc is not None
+    lasted = interval.to_utc - interval.from_utc
+    assert abs(lasted - timedelta(seconds=2)) < timedelta(milliseconds=50)
+
+
+async def test_nothing_recorded_is_nothing_written(
+    store: Store, journal: StoreJournal
+) -> None:
+    live = await live_broadcast()
+    journal.started(live)
+    journal.recorded(live)
+    live.recording = RecordingStatus(available=False, complete=False, bytes=0)
+    journal.recorded(live)
+    await journal.written()
+    assert (await store.broadcasts.get("b")).recording_path is None
+
+
+async def test_what_happens_while_the_database_is_away_is_written_later(
+    store: Store,
+    journal: StoreJournal,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    blocker = sqlite3.connect(tmp_path / "loacast.db", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    journal.started(await live_broadcast("b"))
+    journal.started(await live_broadcast("c"))
+    while "waits for the database" not in caplog.text:
+        with pytest.raises(Exception, match="locked"):
+            await store.broadcasts.beat(EPOCH)
+    blocker.rollback()
+    blocker.close()
+    await journal.written()
+    assert {each.id for each in await store.broadcasts.all()} == {"b", "c"}
+
+
+def left_on_air(broadcast_id: str) -> Broadcast:
+    return Broadcast(
+        id=broadcast_id,
+        title="t",
+        programme_class=ProgrammeClass.NORMAL,
+        origin=Origin.PROVINCE,
+        source_kind=SourceKind.TONE,
+        zone_ids=("a",),
+        started_by="t",
+        accepted_utc=EPOCH,
+    )
+
+
+async def test_what_a_dead_server_left_on_air_is_ended(
+    store: Store, tmp_path: Path
+) -> None:
+    for broadcast_id, content in (("x", b"OggS..."), ("y", b""), ("z", None)):
+        await store.broadcasts.create(left_on_air(broadcast_id))
+        if content is not None:
+            (tmp_path / recording_name(broadcast_id)).write_bytes(content)
+    async with open_journal(store, tmp_path):
+        found = await store.broadcasts.all()
+    assert {each.end_reason for each in found} == {EndReason.INTERRUPTED}
+    assert [(each.recording_path, each.recording_bytes) for each in found] == [
+        *(("x.opus", 7), (None, 0), (None, 0)),
+    ]
+    assert not found[0].recording_complete
+
+
+async def test_the_heartbeat_tells_when_a_server_died(
+    store: Store, tmp_path: Path
+) -> None:
+    async with open_journal(store, tmp_path):
+        await store.broadcasts.create(left_on_air("x"))
+    (ended,) = await store.broadcasts.close_interrupted(datetime.now(UTC))
+    assert ended.ended_utc is not None
+    assert datetime.now(UTC) - ended.ended_utc < timedelta(minutes=1)
+
+
+def test_a_media_instant_is_told_in_wall_time() -> None:
+    ago = datetime.now(UTC) - utc_of(monotonic_ns() - 5_000_000_000)
+    assert abs(ago - timedelta(seconds=5)) < timedelta(milliseconds=50)
