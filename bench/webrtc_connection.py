@@ -10,7 +10,6 @@ from bench.rtp_account import Head, RtpAccount, read_head
 from bench.webrtc_signalling import Listener
 from streamer.wire.errors import RemoteWireError
 
-ADDRESS = "127.0.0.1"
 MAX_DATAGRAM_BYTES = 2048
 REPORT_INTERVAL_NS = 5_000_000_000
 "As a browser reports on audio (RFC 3550, section 6.2)."
@@ -42,7 +41,13 @@ class WebRtcConnection:
     )
 
     def __init__(
-        self, listener: Listener, ledger: Ledger, place: int, *, decrypting: bool
+        self,
+        listener: Listener,
+        ledger: Ledger,
+        place: int,
+        *,
+        host: str,
+        decrypting: bool,
     ) -> None:
         self.listener = listener
         self.place = place
@@ -60,7 +65,7 @@ class WebRtcConnection:
         self._report_due_ns = 0
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.setblocking(False)
-        self.sock.bind((ADDRESS, 0))
+        self.sock.bind((host, 0))
 
     def connect(self) -> None:
         """Begin: there is an answer."""

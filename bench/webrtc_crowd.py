@@ -52,6 +52,7 @@ class WebRtcCrowd:
         ledger: AnyLedger,
         listener: Callable[[int], Listener],
         *,
+        host: str,
         places: int,
         eager: int,
     ) -> None:
@@ -60,6 +61,7 @@ class WebRtcCrowd:
         self.lateness_ns = array("q")
         self._signalling = signalling
         self._listener = listener
+        self._host = host
         self.eager_places = spread(eager, places)
         self._decrypting = spread(-(-places // ONE_DECRYPTED_IN), places)
         self._placed: dict[int, WebRtcConnection] = {}
@@ -112,6 +114,7 @@ class WebRtcCrowd:
             self._listener(place),
             self.ledger,
             place,
+            host=self._host,
             decrypting=place in self._decrypting,
         )
         connection.joined_ns = monotonic_ns()

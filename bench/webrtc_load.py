@@ -200,6 +200,7 @@ async def run(settings: Settings) -> None:
             signalling,
             ledger_of(settings),
             listener_of(settings),
+            host=settings.host,
             places=settings.listeners,
             eager=settings.eager,
         )

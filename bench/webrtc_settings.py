@@ -18,6 +18,8 @@ class Settings:
     listeners: int
     signalling: Literal["whep", "plain", "janus"] = "whep"
     "Plain is WHEP without WebRTC: bare RTP."
+    host: str = "127.0.0.1"
+    "What listeners bind to."
     token: str = ""
     zones: Sequence[str] = ("all",)
     "Listener k hears zone k, all in turn."

@@ -1,6 +1,6 @@
 """The least of a WHEP server that a peer needs: POST an offer, DELETE its resource.
 
-No tokens, no CORS: this is the bench's own end, on loopback. Our server's is in its API.
+No tokens, no CORS: this end is the bench's own, on loopback.
 """
 
 from __future__ import annotations
