@@ -1,7 +1,7 @@
 """RTCP (RFC 3550, section 6; RFC 4585, section 6.2.1): what a sender says and reads.
 
-Sent: compound packets of a sender report with SDES, and BYE. Read: receiver reports,
-generic NACK and BYE; everything else is skipped by its length.
+A server sends compound packets of a sender report with SDES, and BYE; a listener sends
+generic NACKs. Read: receiver reports, NACK and BYE; everything else is skipped.
 """
 
 from __future__ import annotations
@@ -45,6 +45,24 @@ class Nack:
 
     ssrc: int
     sequences: tuple[int, ...]
+    "Those that did not come, in ``range(2**16)``."
+
+    def serialize(self, sender_ssrc: int) -> bytes:
+        """Return the feedback packet of *sender_ssrc*: the oldest number comes first.
+
+        A number goes into the bit mask of one that is up to 16 before it, also
+        across the wrap.
+        """
+        entries: list[list[int]] = []
+        for sequence in self.sequences:
+            after = (sequence - entries[-1][0]) & 0xFFFF if entries else 0
+            if 0 < after <= 16:
+                entries[-1][1] |= 1 << (after - 1)
+            else:
+                entries.append([sequence, 0])
+        body = struct.pack("!II", sender_ssrc, self.ssrc)
+        body += b"".join(struct.pack("!HH", *entry) for entry in entries)
+        return _packet(TRANSPORT_FEEDBACK, _GENERIC_NACK, body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,29 @@ def test_a_goodbye_is_read_by_aiortc_and_by_us() -> None:
     assert parse(serialize_bye(9)) == [Bye((9,))]
 
 
+sequences = st.lists(st.integers(0, 65_535), min_size=1, max_size=40, unique=True)
+
+
+@given(st.integers(0, 2**32 - 1), sequences)
+def test_law_a_nack_is_read_as_it_was_written(ssrc: int, lost: list[int]) -> None:
+    data = Nack(ssrc, tuple(lost)).serialize(5)
+    (read,) = parse(data)
+    assert isinstance(read, Nack)
+    assert read.ssrc == ssrc
+    assert set(read.sequences) == set(lost)
+    (theirs_read,) = theirs.RtcpPacket.parse(data)
+    assert isinstance(theirs_read, theirs.RtcpRtpfbPacket)
+    assert theirs_read.ssrc == 5
+
+
+def test_neighbours_share_an_entry_also_across_the_wrap() -> None:
+    data = Nack(7, (65_530, 65_535, 0, 10, 11)).serialize(5)
+    assert len(data) == 12 + 4 + 4
+    (read,) = parse(data)
+    assert isinstance(read, Nack)
+    assert read.sequences == (65_530, 65_535, 0, 10, 11)
+
+
 def test_aiortcs_receiver_report_is_read() -> None:
     info = theirs.RtcpReceiverInfo(
         ssrc=7,
