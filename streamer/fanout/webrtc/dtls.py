@@ -7,23 +7,33 @@ certificate and one context serve all peers.
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
+
+from streamer.fanout.webrtc import farewell
+from streamer.fanout.webrtc.certificate import Certificate, fingerprint
+from streamer.fanout.webrtc.farewell import Farewell
+
+__all__ = [
+    "DTLS_MTU_BYTES",
+    "Certificate",
+    "DtlsContext",
+    "DtlsState",
+    "DtlsTransport",
+    "Profile",
+    "SrtpKeys",
+]
 
 DTLS_MTU_BYTES = 1200
 "Fits every path of the Internet together with its UDP and IP headers."
 
 _RECORD_HEADER_BYTES = 13
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
-_CERTIFICATE_DAYS = 3650
 _DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
     "sha-256": hashes.SHA256(),
     "sha-384": hashes.SHA384(),
@@ -56,64 +66,19 @@ class SrtpKeys:
     remote: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A self-signed ECDSA P-256 certificate and its key."""
-
-    key: ec.EllipticCurvePrivateKey
-    x509: x509.Certificate
-
-    @classmethod
-    def generate(cls, *, now_utc: datetime.datetime) -> Self:
-        """Make one that is valid for ten years from the day before *now_utc*."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loacast")])
-        day = datetime.timedelta(days=1)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now_utc - day)
-            .not_valid_after(now_utc + _CERTIFICATE_DAYS * day)
-        )
-        return cls(key, builder.sign(key, hashes.SHA256()))
-
-    @classmethod
-    def parse(cls, pem: bytes) -> Self:
-        """Read what :meth:`serialize` wrote; raises ValueError when damaged."""
-        key = serialization.load_pem_private_key(pem, password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError("the key is not an elliptic curve key")
-        return cls(key, x509.load_pem_x509_certificate(pem))
-
-    def serialize(self) -> bytes:
-        """Return key and certificate as PEM: keep it as secret as a password."""
-        key = self.key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        return key + self.x509.public_bytes(serialization.Encoding.PEM)
-
-    @property
-    def fingerprint(self) -> str:
-        """The value of ``a=fingerprint:sha-256`` (RFC 8122, section 5)."""
-        return _fingerprint(self.x509, hashes.SHA256())
-
-
 class DtlsContext:
     """What all peers share."""
 
     def __init__(self, certificate: Certificate) -> None:
         self.certificate = certificate
         self.ssl = SSL.Context(SSL.DTLS_METHOD)
+        self.ssl.set_max_proto_version(farewell.DTLS_1_2)
         # Any certificate passes here: the SDP's fingerprint decides (RFC 8827, 5.1).
         self.ssl.set_verify(
             SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True
         )
-        self.ssl.set_options(SSL.OP_NO_TICKET)
+        # Ours decides, so that almost all agree on the one that `release` can do.
+        self.ssl.set_options(SSL.OP_NO_TICKET | SSL.OP_CIPHER_SERVER_PREFERENCE)
         self.ssl.set_mode(SSL.MODE_RELEASE_BUFFERS)
         self.ssl.use_certificate(certificate.x509)
         self.ssl.use_privatekey(certificate.key)
@@ -137,10 +102,22 @@ class DtlsState(Enum):
 class DtlsTransport:
     """One peer's association.
 
-    After each call of :meth:`start`, :meth:`receive` or :meth:`handle_timeout` send
-    what :meth:`datagrams` gives, and call :meth:`handle_timeout` after
-    :meth:`timeout_ns`.
+    After each call of :meth:`start`, :meth:`receive`, :meth:`handle_timeout` or
+    :meth:`close` send what :meth:`datagrams` gives, and call :meth:`handle_timeout`
+    after :meth:`timeout_ns`. Once the peer is known to be through, :meth:`release`.
     """
+
+    __slots__ = (
+        "_client",
+        "_context",
+        "_farewell",
+        "_fingerprints",
+        "_goodbye",
+        "_ssl",
+        "error",
+        "keys",
+        "state",
+    )
 
     def __init__(
         self, context: DtlsContext, *, client: bool, fingerprints: Mapping[str, str]
@@ -157,34 +134,43 @@ class DtlsTransport:
         self.keys: SrtpKeys | None = None
         self._client = client
         self._fingerprints = fingerprints
-        self._ssl = SSL.Connection(context.ssl, None)
-        self._ssl.set_ciphertext_mtu(DTLS_MTU_BYTES)
-        if client:
-            self._ssl.set_connect_state()
-        else:
-            self._ssl.set_accept_state()
+        self._context = context
+        self._ssl: SSL.Connection | None = None
+        "None before there is anything to say, and after :meth:`release`."
+        self._farewell: Farewell | None = None
+        self._goodbye: bytes | None = None
 
     def start(self) -> None:
         """Begin; a server waits for the ClientHello."""
-        if self._client:
-            self._shake()
+        if self._client and self._ssl is None:
+            self._shake(self._open())
 
     def receive(self, datagram: bytes) -> None:
         """Take a datagram that the demultiplexer took for DTLS."""
         if self.state in (DtlsState.CLOSED, DtlsState.FAILED):
             return
+        if self._farewell is not None:
+            if self._farewell.is_in(datagram):
+                self.state = DtlsState.CLOSED
+            return
+        ssl = self._ssl or self._open()
         try:
-            self._ssl.bio_write(datagram)
+            ssl.bio_write(datagram)
         except SSL.Error as error:
             self._fail(f"DTLS: {error}")
             return
         if self.state is DtlsState.HANDSHAKING:
-            self._shake()
+            self._shake(ssl)
         else:
-            self._read()
+            self._read(ssl)
 
     def datagrams(self) -> Iterator[bytes]:
         """Yield what is to be sent now, each at most `DTLS_MTU_BYTES` long."""
+        if self._goodbye is not None:
+            yield self._goodbye
+            self._goodbye = None
+        if self._ssl is None:
+            return
         try:
             flight = self._ssl.bio_read(65_536)
         except SSL.WantReadError:
@@ -193,68 +179,101 @@ class DtlsTransport:
 
     def timeout_ns(self) -> int | None:
         """Return how long until :meth:`handle_timeout`; None when nothing is due."""
-        if self.state is not DtlsState.HANDSHAKING:
+        if self.state is not DtlsState.HANDSHAKING or self._ssl is None:
             return None
         seconds = self._ssl.DTLSv1_get_timeout()
         return None if seconds is None else int(seconds * 1_000_000_000)
 
     def handle_timeout(self) -> None:
         """Retransmit a lost flight (RFC 6347, section 4.2.4); fails after many."""
+        if self._ssl is None:
+            return
         try:
             self._ssl.DTLSv1_handle_timeout()
         except SSL.Error:
             self._fail("the handshake was not answered")
 
+    def release(self) -> None:
+        """Let OpenSSL's object go; the end is still said and understood.
+
+        From now on the last flight is not retransmitted: call it when the peer has
+        shown that it has its keys, or no longer asks. Where another cipher suite was
+        agreed on, nothing happens.
+        """
+        ssl = self._ssl
+        if ssl is None or self.state is not DtlsState.CONNECTED:
+            return
+        agreed = ssl.get_protocol_version_name(), ssl.get_cipher_name()
+        secrets = ssl.master_key(), ssl.client_random(), ssl.server_random()
+        if agreed != (farewell.VERSION, farewell.CIPHER) or None in secrets:
+            return
+        ours = Farewell(*secrets)  # type: ignore[arg-type]
+        self._farewell = ours.reversed() if self._client else ours
+        self._ssl = None
+
     def close(self) -> None:
         """Say goodbye (close_notify)."""
-        if self.state is DtlsState.CONNECTED:
+        if self.state is DtlsState.CONNECTED and self._ssl is not None:
             with contextlib.suppress(SSL.Error):  # it is over either way
                 self._ssl.shutdown()
+        elif self.state is DtlsState.CONNECTED and self._farewell is not None:
+            self._goodbye = self._farewell.serialize()
         self.state = DtlsState.CLOSED
 
-    def _shake(self) -> None:
+    def _open(self) -> SSL.Connection:
+        """Not before it is needed: an offer that is never followed up costs little."""
+        ssl = SSL.Connection(self._context.ssl, None)
+        ssl.set_ciphertext_mtu(DTLS_MTU_BYTES)
+        if self._client:
+            ssl.set_connect_state()
+        else:
+            ssl.set_accept_state()
+        self._ssl = ssl
+        return ssl
+
+    def _shake(self, ssl: SSL.Connection) -> None:
         try:
-            self._ssl.do_handshake()
+            ssl.do_handshake()
         except SSL.WantReadError:
             return
         except SSL.Error as error:
             self._fail(f"handshake failed: {error}")
             return
-        self._connected()
+        self._connected(ssl)
 
-    def _connected(self) -> None:
-        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+    def _connected(self, ssl: SSL.Connection) -> None:
+        certificate = ssl.get_peer_certificate(as_cryptography=True)
         if certificate is None or not self._is_expected(certificate):
             self._fail("the certificate does not match the fingerprint in the SDP")
             return
-        name = self._ssl.get_selected_srtp_profile().decode()
+        name = ssl.get_selected_srtp_profile().decode()
         profile = next((p for p in Profile if p.openssl_name == name), None)
         if profile is None:
             self._fail("the peer offers no SRTP profile of ours")
             return
-        self.keys = self._export(profile)
+        self.keys = self._export(ssl, profile)
         self.state = DtlsState.CONNECTED
 
     def _is_expected(self, certificate: x509.Certificate) -> bool:
         return any(
-            _fingerprint(certificate, _DIGESTS[name]) == value.upper()
+            fingerprint(certificate, _DIGESTS[name]) == value.upper()
             for name, value in self._fingerprints.items()
             if name in _DIGESTS
         )
 
-    def _export(self, profile: Profile) -> SrtpKeys:
+    def _export(self, ssl: SSL.Connection, profile: Profile) -> SrtpKeys:
         """RFC 5764, section 4.2: client key, server key, client salt, server salt."""
         key, salt = profile.key_bytes, profile.salt_bytes
-        material = self._ssl.export_keying_material(_EXPORTER_LABEL, 2 * (key + salt))
+        material = ssl.export_keying_material(_EXPORTER_LABEL, 2 * (key + salt))
         client = material[:key] + material[2 * key : 2 * key + salt]
         server = material[key : 2 * key] + material[2 * key + salt :]
         local, remote = (client, server) if self._client else (server, client)
         return SrtpKeys(profile, local, remote)
 
-    def _read(self) -> None:
+    def _read(self, ssl: SSL.Connection) -> None:
         """Take in what follows the handshake: retransmissions, alerts."""
         try:
-            self._ssl.recv(2048)  # application data is not for us: dropped
+            ssl.recv(2048)  # application data is not for us: dropped
         except SSL.ZeroReturnError:
             self.state = DtlsState.CLOSED
         except SSL.WantReadError:
@@ -265,10 +284,6 @@ class DtlsTransport:
     def _fail(self, why: str) -> None:
         self.error = why
         self.state = DtlsState.FAILED
-
-
-def _fingerprint(certificate: x509.Certificate, digest: hashes.HashAlgorithm) -> str:
-    return certificate.fingerprint(digest).hex(":").upper()
 
 
 def _records(flight: bytes) -> Iterator[bytes]:

@@ -11,12 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from streamer.fanout.webrtc import icelite
 from streamer.fanout.webrtc.dtls import DtlsContext, DtlsState, DtlsTransport
-from streamer.fanout.webrtc.peer import Peer, Target
+from streamer.fanout.webrtc.peer import NOBODY, Admission, Peer, Target
+from streamer.fanout.webrtc.rounds import Rounds
 from streamer.fanout.webrtc.sdp import Local, Offer, answer
+from streamer.fanout.webrtc.seams import Observer, Randomness
 from streamer.fanout.webrtc.srtp import SrtpError, SrtpSession
 from streamer.wire import rtcp
 from streamer.wire.errors import RemoteWireError
@@ -28,44 +29,14 @@ SILENCE_TIMEOUT_NS = 30_000_000_000
 FOLLOW_AFTER_NS = 8_000_000_000
 "A check without USE-CANDIDATE moves a peer once its address was silent for so long."
 MAX_DATAGRAM_BYTES = 2048
+RELEASE_AFTER_NS = 20_000_000_000
+"A peer that missed our last flight has asked again by then, several times."
 REPORT_INTERVAL_NS = 5_000_000_000
 "RFC 3550, section 6.2; each is randomised by half of it (section 6.3.1)."
 
 logger = logging.getLogger(__name__)
 
 Outgoing = tuple[bytes, Address]
-
-
-class Randomness(Protocol):
-    """Where identifiers and jitter come from, as `random.SystemRandom` gives them."""
-
-    def getrandbits(self, k: int, /) -> int:
-        """Return *k* random bits."""
-        ...
-
-    def random(self) -> float:
-        """Return a number in [0, 1)."""
-        ...
-
-
-class Observer(Protocol):
-    """Who wants to know of peers; called inside `receive` and `poll`."""
-
-    def peer_connected(self, peer: Peer, now_ns: int) -> None:
-        """It can be sent audio."""
-        ...
-
-    def peer_moved(self, peer: Peer) -> None:
-        """Its address changed."""
-        ...
-
-    def peer_gone(self, peer: Peer, reason: str) -> None:
-        """It will not be heard of again."""
-        ...
-
-    def peer_feedback(self, peer: Peer, feedback: rtcp.Feedback) -> None:
-        """It reported, or asked for packets again."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +73,8 @@ class Endpoint:
         self._peers: dict[str, Peer] = {}
         self._by_ufrag: dict[str, Peer] = {}
         self._by_address: dict[Address, Peer] = {}
+        self._connecting: dict[Peer, None] = {}
+        self._looked_after, self._reported = Rounds(), Rounds()
         self._outgoing: list[Outgoing] = []
 
     def __len__(self) -> int:
@@ -109,7 +82,13 @@ class Endpoint:
         return len(self._peers)
 
     def accept(
-        self, sdp: str, target: Target, *, now_ns: int, keeps_clock: bool = False
+        self,
+        sdp: str,
+        target: Target,
+        *,
+        now_ns: int,
+        admission: Admission = NOBODY,
+        keeps_clock: bool = False,
     ) -> tuple[Peer, str]:
         """Take an offer; return the new peer and the answer.
 
@@ -121,7 +100,8 @@ class Endpoint:
         offer = Offer.parse(sdp)
         if len(self._peers) >= self.settings.max_peers:
             raise TooManyPeersError(f"{len(self._peers)} peers listen already")
-        peer = self._create(offer, target, now_ns, keeps_clock)
+        peer = self._create(offer, target, now_ns)
+        peer.admission, peer.keeps_clock = admission, keeps_clock
         local = Local(
             ufrag=peer.ufrag,
             password=peer.password.decode(),
@@ -145,6 +125,7 @@ class Endpoint:
         """End *peer*: say BYE and close_notify, forget it."""
         if self._peers.pop(peer.id, None) is None:
             return
+        self._connecting.pop(peer, None)
         if peer.srtp is not None and peer.address is not None:
             bye = rtcp.serialize_bye(self.settings.ssrc)
             self._outgoing.append((peer.srtp.protect_rtcp(bye), peer.address))
@@ -174,15 +155,19 @@ class Endpoint:
 
     def poll(self, *, now_ns: int) -> None:
         """Retransmit, report and drop what is due; call some times a second."""
-        for peer in list(self._peers.values()):
+        for peer in tuple(self._connecting):
+            self._poll_handshake(peer, now_ns)
+        for peer in self._looked_after.next(self._peers):
             if not peer.connected:
-                self._poll_handshake(peer, now_ns)
-            elif now_ns - peer.heard_ns > SILENCE_TIMEOUT_NS:
+                continue
+            if now_ns - peer.heard_ns > SILENCE_TIMEOUT_NS:
                 self.remove(peer, "silent")
+            elif now_ns - peer.connected_ns > RELEASE_AFTER_NS:
+                peer.dtls.release()
 
     def due_reports(self, *, now_ns: int) -> Iterator[Peer]:
         """Yield the connected peers whose sender report is due; the next is set."""
-        for peer in self._peers.values():
+        for peer in self._reported.next(self._peers):
             if peer.connected and now_ns >= peer.report_due_ns:
                 peer.report_due_ns = now_ns + self._report_interval_ns()
                 yield peer
@@ -197,9 +182,7 @@ class Endpoint:
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
-    def _create(
-        self, offer: Offer, target: Target, now_ns: int, keeps_clock: bool
-    ) -> Peer:
+    def _create(self, offer: Offer, target: Target, now_ns: int) -> Peer:
         client = offer.setup == "active"
         red = offer.red_payload_type
         peer = Peer(
@@ -218,9 +201,9 @@ class Endpoint:
             first_sequence=self._random.getrandbits(15),
             created_ns=now_ns,
             heard_ns=now_ns,
-            keeps_clock=keeps_clock,
         )
         self._peers[peer.id] = peer
+        self._connecting[peer] = None
         self._by_ufrag[peer.ufrag] = peer
         return peer
 
@@ -282,7 +265,9 @@ class Endpoint:
             self.remove(peer, "closed by peer")
         elif peer.dtls.keys is not None and peer.srtp is None:
             peer.srtp = SrtpSession(peer.dtls.keys)
+            peer.connected_ns = now_ns
             peer.report_due_ns = now_ns + self._report_interval_ns() // 2
+            del self._connecting[peer]
             self._observer.peer_connected(peer, now_ns)
 
     def _flush_dtls(self, peer: Peer, address: Address | None) -> None:
@@ -303,6 +288,7 @@ class Endpoint:
             self.outcomes["rtcp_malformed"] += 1
             return
         peer.heard_ns = now_ns
+        peer.dtls.release()  # it has its keys, so it has our last flight
         for item in feedback:
             if isinstance(item, rtcp.Bye):
                 self.remove(peer, "left")

@@ -25,6 +25,24 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """By what right a peer listens; its end is decided by whoever let it in."""
+
+    token_id: str | None = None
+    speaker_id: str | None = None
+    client: str = ""
+    "Whence it asked, when it showed neither: an IP address."
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it showed nothing."""
+        return self.token_id is None and self.speaker_id is None
+
+
+NOBODY = Admission()
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of a peer's stream that came from one programme without a break."""
 
@@ -54,6 +72,7 @@ class Peer:
     created_ns: int
     heard_ns: int
     "When it last proved to be there; at first, when it was accepted."
+    admission: Admission = NOBODY
     keeps_clock: bool = False
     "A synchronised speaker: timestamps are never shifted."
     address: Address | None = None
@@ -62,6 +81,7 @@ class Peer:
     addresses: set[Address] = field(default_factory=set)
     "All that carried a valid check."
     dtls_due_ns: int | None = None
+    connected_ns: int = 0
     report_due_ns: int = 0
     srtp: SrtpSession | None = None
     outlet: Outlet | None = None

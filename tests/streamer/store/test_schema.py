@@ -54,7 +54,9 @@ async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> N
             )
             await connection.run_sync(migrate.upgrade)
         async with database.reading() as connection:
-            kept = await connection.execute(sa.select(schema.zones.c["id", "public"]))
+            kept = await connection.execute(
+                sa.select(schema.zones.c.id, schema.zones.c.public)
+            )
             assert kept.all() == [("a", False)]
 
 

@@ -6,6 +6,8 @@ import datetime
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.fanout.webrtc.dtls import (
     DTLS_MTU_BYTES,
@@ -15,6 +17,7 @@ from streamer.fanout.webrtc.dtls import (
     DtlsTransport,
     Profile,
 )
+from streamer.fanout.webrtc.farewell import Farewell
 
 NOW = datetime.datetime(2026, 11, 22, 5, 30, tzinfo=datetime.UTC)
 
@@ -76,6 +79,71 @@ def test_a_close_is_seen_by_the_other_side(
 ) -> None:
     server, client = pair(contexts)
     exchange(server, client)
+    client.close()
+    exchange(server, client)
+    assert server.state is DtlsState.CLOSED
+
+
+@pytest.mark.parametrize("released", ["server", "client", "both"])
+@pytest.mark.parametrize("closing", ["server", "client"])
+def test_a_released_side_still_says_and_understands_the_end(
+    contexts: tuple[DtlsContext, DtlsContext], released: str, closing: str
+) -> None:
+    sides = dict(zip(("server", "client"), pair(contexts), strict=True))
+    exchange(sides["server"], sides["client"])
+    for name, side in sides.items():
+        if released in (name, "both"):
+            side.release()
+    sides[closing].close()
+    exchange(sides["server"], sides["client"])
+    assert {side.state for side in sides.values()} == {DtlsState.CLOSED}
+
+
+@given(data=st.data())
+def test_law_only_the_authentic_end_is_understood(data: st.DataObject) -> None:
+    server = Farewell(b"master" * 8, b"c" * 32, b"s" * 32)
+    real = server.reversed().serialize()
+    assert server.is_in(real)
+    assert not server.reversed().is_in(real)
+    forged = bytearray(real)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(forged)))
+        forged[at : at + data.draw(st.integers(0, 2))] = data.draw(
+            st.binary(max_size=2)
+        )
+    if forged.startswith(real):
+        assert server.is_in(bytes(forged))
+    if real not in bytes(forged):
+        assert not server.is_in(bytes(forged))
+
+
+def test_garbage_does_not_end_a_released_side(
+    contexts: tuple[DtlsContext, DtlsContext],
+) -> None:
+    server, client = pair(contexts)
+    exchange(server, client)
+    server.release()
+    rng = random.Random(8)
+    for _ in range(200):
+        server.receive(bytes([21]) + rng.randbytes(rng.randrange(100)))
+    assert server.state is DtlsState.CONNECTED
+
+
+def test_release_waits_for_the_handshake(
+    contexts: tuple[DtlsContext, DtlsContext],
+) -> None:
+    server, client = pair(contexts)
+    server.release()
+    exchange(server, client)
+    assert server.state is client.state is DtlsState.CONNECTED
+
+
+def test_another_cipher_suite_is_not_released_but_ends_as_well() -> None:
+    ours, theirs = (DtlsContext(Certificate.generate(now_utc=NOW)) for _ in range(2))
+    theirs.ssl.set_cipher_list(b"ECDHE-ECDSA-CHACHA20-POLY1305")
+    server, client = pair((ours, theirs))
+    exchange(server, client)
+    server.release()
     client.close()
     exchange(server, client)
     assert server.state is DtlsState.CLOSED

@@ -69,6 +69,7 @@ def test_the_answer_serves_the_audio_and_rejects_the_rest() -> None:
     assert audio.direction == "sendonly"
     assert audio.dtls is not None
     assert audio.dtls.role == "server"
+    assert audio.ice is not None
     assert audio.ice.usernameFragment == "ours"
     assert [c.ip for c in audio.ice_candidates] == ["127.0.0.1", "::1"]
     assert [c.mimeType for c in audio.rtp.codecs] == ["audio/red", "audio/opus"]

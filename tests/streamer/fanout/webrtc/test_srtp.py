@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,13 +18,17 @@ from streamer.fanout.webrtc.srtp import (
     Outlet,
     PlainPacket,
     PublicProtector,
+    RowProtector,
     SrtpError,
     SrtpFanout,
     SrtpSession,
 )
 from streamer.wire.rtp import RtpPacket
 
-PROTECTORS = [BindingProtector, PublicProtector]
+PROTECTORS: list[Callable[[Any, Sequence[SrtpSession]], RowProtector]] = [
+    BindingProtector,
+    PublicProtector,
+]
 POLICIES = {
     Profile.AEAD_AES_128_GCM: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
     Profile.AES128_CM_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -49,9 +54,9 @@ class Receiver:
         )
         self._session = Session(policy=policy)
 
-    def outlet(self, family: socket.AddressFamily, **changes: int) -> Outlet:
+    def outlet(self, family: socket.AddressFamily, **changes: Any) -> Outlet:
         name = self.socket.getsockname()
-        values = {"payload_type": 111, "next_sequence": 0} | changes
+        values: dict[str, Any] = {"payload_type": 111, "next_sequence": 0} | changes
         return Outlet(
             SrtpSession(self.keys), sockaddr((name[0], name[1]), family), **values
         )
