@@ -7,14 +7,14 @@ import resource
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
 
-from bench import fanout, latency, machine, preempt, report, stalled
+from bench import fanout, latency, machine, preempt, publish, report, stalled
 from bench.contender import Peer
 from bench.demo import demo
 from bench.processes import cores
@@ -30,6 +30,9 @@ app = typer.Typer(
 console = Console(stderr=True, highlight=False)
 
 Question: TypeAlias = Callable[[], list[report.Row]]
+
+README = Path(__file__).with_name("README.md")
+_commit = cache(machine.commit)  # before a results file of an earlier run is changed
 
 PEERS = {"floor": "floor", "websockets": "broadcast"}
 "What `--against` takes, and the module of `bench.peers` behind it."
@@ -111,7 +114,7 @@ def all_command(
         "bench/results"
     ),
 ) -> None:
-    """Every figure that README.md publishes; takes about half an hour."""
+    """Every figure that README.md publishes, and publish it; about half an hour."""
     questions: dict[str, Question] = {
         "fanout-1000": partial(_fanout, fanout.Plan(1000, 10), list(PEERS)),
         "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), []),
@@ -123,6 +126,8 @@ def all_command(
     for name, question in questions.items():
         console.rule(name)
         _answer(name.split("-")[0], question, directory / f"{name}.json")
+    publish.publish(directory, README)
+    console.print(f"published in {README}")
 
 
 @app.command("demo")
@@ -139,8 +144,8 @@ def demo_command(
 
 def _answer(bench: str, question: Question, file: Path | None) -> None:
     """Measure, show and write; the machine is looked at before it is loaded."""
-    before = machine.describe()
-    content = report.document(bench, machine.commit(), before, question())
+    commit, before = _commit(), machine.describe()
+    content = report.document(bench, commit, before, question())
     report.show(Console(), content)
     if file is not None:
         report.write(file, content)

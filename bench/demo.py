@@ -60,7 +60,8 @@ def demo(directory: Path, *, once: bool) -> int:
             Otherwise keep serving until Ctrl-C.
     """
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with Stage(directory, console.print) as stage:
             watch = Watch(stage)
