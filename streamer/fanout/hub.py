@@ -294,6 +294,7 @@ class Hub:
 
     def _observe(self, on_air: OnAir) -> None:
         if on_air.accepted_ns is not None:
-            self._metrics.preempt_latency.labels(str(on_air.programme_class)).observe(
-                (self._clock_ns() - on_air.accepted_ns) / 1e9
-            )
+            latency_ns = self._clock_ns() - on_air.accepted_ns
+            self._metrics.preempt_latency.labels(
+                TRANSPORT, str(on_air.programme_class)
+            ).observe(latency_ns / 1e9)

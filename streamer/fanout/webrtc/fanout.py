@@ -6,26 +6,25 @@ take the same payload (plain Opus, or RED) form a group, which is one matrix.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from streamer.bus.bus import AirChange, OnAir
-from streamer.fanout.webrtc.peer import Peer, Segment
+from streamer.bus.bus import AirChange, OnAir, Switch
+from streamer.fanout.webrtc.peer import Peer, Segment, Target
 from streamer.fanout.webrtc.srtp import MAX_PLAIN_BYTES, PlainPacket, SrtpFanout
+from streamer.fanout.webrtc.stream import Kept, Stream
 from streamer.media.frame import FRAME_SAMPLES, ProgrammePacket, ns_to_samples
-from streamer.wire import red
+from streamer.wire.control import ProgrammeClass
 from streamer.wire.rtcp import Nack, SenderReport
-from streamer.wire.rtp import HEADER_BYTES
 from streamer.wire.sequence import unwrap
 
-KEPT_PACKETS = 100
-"Two seconds: later a retransmission would come too late anyway."
 KEPT_PROGRAMMES = 8
 "Ended programmes whose packets can still be asked for."
 RESENDS_PER_REPORT = 250
 "Retransmissions that a peer may ask for between two sender reports: one in one."
+_CUTS_IN = (ProgrammeClass.PRIORITY, ProgrammeClass.EMERGENCY)
 
 
 class Counters(Protocol):
@@ -42,50 +41,6 @@ class Counters(Protocol):
     def resent(self, packets: int) -> None:
         """NACKs were answered by *packets*."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    index: int
-    plain: PlainPacket
-    redundant: PlainPacket
-    octets: tuple[int, int]
-    "Payload octets of the programme up to and with this packet: plain, redundant."
-
-
-@dataclass(slots=True)
-class _Stream:
-    """One programme's latest packets, as they went out."""
-
-    on_air: OnAir
-    ssrc: int
-    kept: deque[_Kept] = field(default_factory=lambda: deque(maxlen=KEPT_PACKETS))
-
-    def append(self, packet: ProgrammePacket) -> _Kept:
-        payload = packet.rtp[HEADER_BYTES:]
-        timestamp = ns_to_samples(packet.capture_ns)
-        plain = PlainPacket(timestamp, self.ssrc, payload)
-        redundant = PlainPacket(timestamp, self.ssrc, self._red(payload, packet.rtp[1]))
-        before = self.kept[-1].octets if self.kept else (0, 0)
-        octets = (before[0] + len(payload), before[1] + len(redundant.payload))
-        kept = _Kept(packet.index, plain, redundant, octets)
-        self.kept.append(kept)
-        return kept
-
-    def find(self, index: int) -> _Kept | None:
-        if not self.kept:
-            return None
-        position = index - self.kept[0].index
-        return self.kept[position] if 0 <= position < len(self.kept) else None
-
-    def _red(self, payload: bytes, second_byte: int) -> bytes:
-        """The newest frame with the one before it (RFC 2198, section 3)."""
-        payload_type = second_byte & 0x7F
-        primary = red.RedBlock(payload_type, 0, payload)
-        if not self.kept or len(previous := self.kept[-1].plain.payload) > 1023:
-            return red.serialize([primary])
-        copy = red.RedBlock(payload_type, FRAME_SAMPLES, previous)
-        return red.serialize([copy, primary])
 
 
 @dataclass(slots=True)
@@ -125,18 +80,25 @@ class WebRtcFanout:
         self._cname = cname
         self._descriptor = descriptor
         self._counters = counters
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._heard: dict[str, int] = {}
         self._groups: dict[tuple[int, bool], _Group] = {}
         self._peers: dict[Peer, int | None] = {}
         "Every connected peer, and what it hears."
+        self._by_zone: Counter[str] = Counter()
+        self._on_cut_in: Callable[[OnAir], None] = lambda _: None
+
+    def watch_cut_ins(self, callback: Callable[[OnAir], None]) -> None:
+        """Call *callback* when a programme that cuts in was first sent to all."""
+        self._on_cut_in = callback
 
     # ------------------------------------------------------------ the bus
 
     def on_air_change(self, change: AirChange) -> None:
         """Move listeners as the air says."""
         for on_air in change.started:
-            self._streams[on_air.ssrc] = _Stream(on_air, self._ssrc)
+            watched = self._cuts_in(on_air, change.switches)
+            self._streams[on_air.ssrc] = Stream(on_air, self._ssrc, watched=watched)
         for switch in change.switches:
             for zone_id in switch.zone_ids:
                 self._set_heard(zone_id, switch.ssrc)
@@ -152,16 +114,22 @@ class WebRtcFanout:
         if stream is None or len(packet.rtp) * 2 > MAX_PLAIN_BYTES:
             return
         kept = stream.append(packet)
+        sent = False
         for redundant in (False, True):
             group = self._groups.get((packet.ssrc, redundant))
             if group is not None and group.peers:
                 self._send(group, kept, kept.redundant if redundant else kept.plain)
+                sent = True
+        if stream.watched and sent:
+            self._on_cut_in(stream.on_air)
+        stream.watched = False
 
     # ------------------------------------------------------------ the peers
 
     def add(self, peer: Peer) -> None:
         """Take in a connected *peer*; its outlet is there."""
         self._peers[peer] = None
+        self._count(peer, 1)
         peer.resend_budget = RESENDS_PER_REPORT
         self._tune(peer)
 
@@ -174,16 +142,22 @@ class WebRtcFanout:
         """Forget *peer*."""
         if peer in self._peers:
             self._leave(peer)
+            self._count(peer, -1)
             del self._peers[peer]
 
+    def retarget(self, peer: Peer, target: Target) -> None:
+        """Let *peer* hear *target* from now on."""
+        if peer not in self._peers:
+            peer.target = target
+            return
+        self._count(peer, -1)
+        peer.target = target
+        self._count(peer, 1)
+        self._tune(peer)
+
     def listeners(self) -> dict[str, int]:
-        """Return how many connected peers stand in each zone."""
-        counts: dict[str, int] = {}
-        for peer in self._peers:
-            zone_id = peer.target.zone_id
-            if zone_id is not None:
-                counts[zone_id] = counts.get(zone_id, 0) + 1
-        return counts
+        """Return how many connected peers listen to each zone; any thread may ask."""
+        return dict(self._by_zone)
 
     def answer(self, peer: Peer, nack: Nack) -> list[bytes]:
         """Return the protected packets that *nack* asks for and that we still have."""
@@ -223,6 +197,24 @@ class WebRtcFanout:
             self._heard.pop(zone_id, None)
         else:
             self._heard[zone_id] = ssrc
+
+    def _count(self, peer: Peer, change: int) -> None:
+        zone_id = peer.target.zone_id
+        if zone_id is not None:
+            self._by_zone[zone_id] += change
+            if not self._by_zone[zone_id]:
+                del self._by_zone[zone_id]
+
+    def _cuts_in(self, on_air: OnAir, switches: Iterable[Switch]) -> bool:
+        """Whether to measure how soon it is heard; ask before switching."""
+        return on_air.accepted_ns is not None and (
+            on_air.programme_class in _CUTS_IN
+            or any(
+                switch.ssrc == on_air.ssrc and zone_id in self._heard
+                for switch in switches
+                for zone_id in switch.zone_ids
+            )
+        )
 
     def _wanted(self, peer: Peer) -> int | None:
         target = peer.target
@@ -265,7 +257,7 @@ class WebRtcFanout:
     def _is_heard(self, ssrc: int) -> bool:
         return any((ssrc, redundant) in self._groups for redundant in (False, True))
 
-    def _send(self, group: _Group, kept: _Kept, packet: PlainPacket) -> None:
+    def _send(self, group: _Group, kept: Kept, packet: PlainPacket) -> None:
         if group.matrix is None:
             for peer in group.peers:
                 self._join(peer, kept)
@@ -278,7 +270,7 @@ class WebRtcFanout:
         if sent < len(group.matrix):
             self._counters.dropped(len(group.matrix) - sent)
 
-    def _join(self, peer: Peer, kept: _Kept) -> None:
+    def _join(self, peer: Peer, kept: Kept) -> None:
         """Begin a segment if *peer* did not hear this programme just before."""
         ssrc, outlet = self._peers[peer], peer.outlet
         if ssrc is None or outlet is None:
@@ -301,7 +293,7 @@ class WebRtcFanout:
         )
 
     @staticmethod
-    def _continues(last: Segment, ssrc: int, peer: Peer, kept: _Kept) -> bool:
+    def _continues(last: Segment, ssrc: int, peer: Peer, kept: Kept) -> bool:
         outlet = peer.outlet
         assert outlet is not None
         expected = last.first_sequence + kept.index - last.first_index

@@ -20,7 +20,8 @@ from streamer.fanout.webrtc.endpoint import (
     EndpointSettings,
 )
 from streamer.fanout.webrtc.fanout import Counters, WebRtcFanout
-from streamer.fanout.webrtc.peer import Peer, Target
+from streamer.fanout.webrtc.peer import NOBODY, Admission, Peer, Target
+from streamer.fanout.webrtc.seams import Audience
 from streamer.fanout.webrtc.srtp import Outlet
 from streamer.wire.rtcp import Feedback, Nack, ReceiverReport, round_trip_ns
 from streamer.wire.stun import Address
@@ -77,6 +78,7 @@ class WebRtcServer:
         self._cname = f"{self._random.getrandbits(96):024x}"  # RFC 7022, section 4.2
         self._endpoint: Endpoint | None = None
         self._poller: asyncio.Task[None] | None = None
+        self._audiences: list[Audience] = []
         self.fanout = WebRtcFanout(
             ssrc=self._ssrc,
             cname=self._cname,
@@ -122,19 +124,32 @@ class WebRtcServer:
         assert self._endpoint is not None, "enter the server first"
         return self._endpoint
 
+    def watch(self, audience: Audience) -> None:
+        """Tell *audience* of listeners."""
+        self._audiences.append(audience)
+
     def accept(
-        self, offer: str, target: Target, *, keeps_clock: bool = False
+        self,
+        offer: str,
+        target: Target,
+        *,
+        admission: Admission = NOBODY,
+        keeps_clock: bool = False,
     ) -> tuple[Peer, str]:
         """Take *offer*; raises as :meth:`Endpoint.accept` does."""
         return self.endpoint.accept(
-            offer, target, now_ns=time.monotonic_ns(), keeps_clock=keeps_clock
+            offer,
+            target,
+            now_ns=time.monotonic_ns(),
+            admission=admission,
+            keeps_clock=keeps_clock,
         )
 
-    def remove(self, peer_id: str) -> bool:
+    def remove(self, peer_id: str, reason: str = "deleted") -> bool:
         """End a peer; tell whether there was one."""
         peer = self.endpoint.find(peer_id)
         if peer is not None:
-            self.endpoint.remove(peer, "asked to")
+            self.endpoint.remove(peer, reason)
             self._flush()
         return peer is not None
 
@@ -151,6 +166,8 @@ class WebRtcServer:
             next_sequence=peer.first_sequence,
         )
         self.fanout.add(peer)
+        for audience in self._audiences:
+            audience.joined(peer)
 
     def peer_moved(self, peer: Peer) -> None:
         """Send to where it is now."""
@@ -163,6 +180,8 @@ class WebRtcServer:
         """Forget it."""
         logger.debug("WebRTC peer %s is gone: %s", peer.id, reason)
         self.fanout.remove(peer)
+        for audience in self._audiences:
+            audience.left(peer, reason)
 
     def peer_feedback(self, peer: Peer, feedback: Feedback) -> None:
         """Answer a NACK, keep a report."""
@@ -172,6 +191,8 @@ class WebRtcServer:
         elif isinstance(feedback, ReceiverReport) and feedback.ssrc == self._ssrc:
             peer.report = feedback
             peer.round_trip_ns = round_trip_ns(feedback, received_utc_ns=time.time_ns())
+            for audience in self._audiences:
+                audience.reported(peer, feedback)
 
     # ------------------------------------------------------------ inside
 

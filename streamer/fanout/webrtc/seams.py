@@ -1,4 +1,4 @@
-"""What the endpoint is handed: somebody to tell, and randomness."""
+"""What endpoint and port are handed: somebody to tell, and randomness."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from streamer.fanout.webrtc.peer import Peer
 from streamer.wire import rtcp
+from streamer.wire.rtcp import ReceiverReport
 
 
 class Randomness(Protocol):
@@ -37,4 +38,20 @@ class Observer(Protocol):
 
     def peer_feedback(self, peer: Peer, feedback: rtcp.Feedback) -> None:
         """It reported, or asked for packets again."""
+        ...
+
+
+class Audience(Protocol):
+    """Who wants to know of listeners; called on the event loop."""
+
+    def joined(self, peer: Peer) -> None:
+        """It hears its target from now on."""
+        ...
+
+    def left(self, peer: Peer, reason: str) -> None:
+        """It is gone, whether it ever joined or not."""
+        ...
+
+    def reported(self, peer: Peer, report: ReceiverReport) -> None:
+        """It said how it receives; ``peer.round_trip_ns`` is set if it is known."""
         ...

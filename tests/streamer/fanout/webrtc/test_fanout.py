@@ -305,6 +305,68 @@ def test_the_sender_report_says_what_went_out(station: Station) -> None:
     assert parse(plain) == []
 
 
+def test_a_retargeted_listener_hears_its_new_zone_in_one_stream(
+    station: Station,
+) -> None:
+    listener = station.join(Target(zone_id="z"))
+    other = station.join(Target(zone_id="y"))
+    assert station.fanout.listeners() == {"z": 1, "y": 1}
+    for ssrc, zone_id in ((1, "z"), (2, "y")):
+        station.start(ssrc)
+        station.switch(ssrc, zone_id)
+    sent = [station.air(1, 0), station.air(1, 1)]
+    station.air(2, 0)
+    assert listener.peer is not None
+    station.fanout.retarget(listener.peer, Target(zone_id="y"))
+    station.air(1, 2)
+    sent.append(station.air(2, 1))
+    assert listener.payloads() == sent
+    assert other.payloads() == [b"2/0", b"2/1"]
+    assert {b.sequence - a.sequence for a, b in pairwise(listener.heard)} <= {1, -65535}
+    assert station.fanout.listeners() == {"y": 2}
+    station.endpoint.remove(listener.peer, "test")
+    assert station.fanout.listeners() == {"y": 1}
+
+
+@pytest.mark.parametrize(
+    ("programme_class", "interrupts", "is_measured"),
+    [
+        (ProgrammeClass.EMERGENCY, False, True),
+        (ProgrammeClass.NORMAL, True, True),
+        (ProgrammeClass.NORMAL, False, False),
+    ],
+)
+def test_a_cut_in_is_measured_at_its_first_packet(
+    station: Station,
+    programme_class: ProgrammeClass,
+    interrupts: bool,
+    is_measured: bool,
+) -> None:
+    station.join(Target(zone_id="z"))
+    seen: list[int] = []
+    station.fanout.watch_cut_ins(lambda on_air: seen.append(on_air.ssrc))
+    if interrupts:
+        station.start(1)
+        station.switch(1)
+    on_air = OnAir(2, "b", programme_class, "", 0, 0, accepted_ns=5)
+    station.fanout.on_air_change(AirChange((on_air,), (Switch(("z",), 2, 0),)))
+    assert seen == []
+    for k in range(3):
+        station.air(2, k)
+    assert seen == [2] * is_measured
+
+
+def test_a_cut_in_that_nobody_hears_is_not_measured(station: Station) -> None:
+    seen: list[OnAir] = []
+    station.fanout.watch_cut_ins(seen.append)
+    on_air = OnAir(2, "b", ProgrammeClass.EMERGENCY, "", 0, 0, accepted_ns=5)
+    station.fanout.on_air_change(AirChange((on_air,), (Switch(("z",), 2, 0),)))
+    station.air(2, 0)
+    station.join(Target(zone_id="z"))
+    station.air(2, 1)
+    assert seen == []
+
+
 class Comings(RuleBasedStateMachine):
     """Whatever comes and goes, each hears exactly what its zone heard meanwhile."""
 
