@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from streamer.air.arbiter import Arbiter
-from streamer.studio.broadcast import (
-    BroadcastStatus,
-    HeardBy,
-    State,
-    ZoneHearing,
-)
+from streamer.air.assignment import Assignment
+from streamer.air.zones import ZoneSet
+from streamer.studio.audience import Audience
+from streamer.studio.broadcast import BroadcastStatus, HeardBy, State, ZoneHearing
 from streamer.studio.live import Live
 
 
-def status_of(
-    live: Live, air: Arbiter, listeners: Mapping[str, int]
-) -> BroadcastStatus:
-    """Return the status of *live*, given the air and the listeners by zone."""
+def status_of(live: Live, air: Assignment, audience: Audience) -> BroadcastStatus:
+    """Return the status of *live*; *air* and *audience* are of the same tree."""
     request, airing, end = live.request, live.airing, live.end
-    heard = frozenset() if end else frozenset(air.assignment.heard_zone_ids(live.id))
+    heard = 0 if end else air.heard.get(live.id, 0)
     return BroadcastStatus(
         id=live.id,
         title=request.title,
@@ -35,13 +28,13 @@ def status_of(
         accepted_clock_us=live.accepted_ns // 1000,
         ssrc=live.ssrc,
         level=None if airing is None or end else airing.level,
-        heard_by=_heard_by(request.zone_ids, air, heard, listeners),
+        heard_by=_heard_by(request.zone_ids, heard, audience),
         recording=live.recording if airing is None else airing.recording,
         frames=live.frames if airing is None else airing.frames,
     )
 
 
-def _state(live: Live, heard: frozenset[str]) -> State:
+def _state(live: Live, heard: ZoneSet) -> State:
     if live.end is not None:
         return State.ENDED
     if not heard:
@@ -51,23 +44,18 @@ def _state(live: Live, heard: frozenset[str]) -> State:
     return State.ON_AIR
 
 
-def _heard_by(
-    zone_ids: tuple[str, ...],
-    air: Arbiter,
-    heard: frozenset[str],
-    listeners: Mapping[str, int],
-) -> HeardBy:
+def _heard_by(zone_ids: tuple[str, ...], heard: ZoneSet, audience: Audience) -> HeardBy:
     """Count listeners; a zone aimed at stands for all below it."""
-    zones = tuple(
-        _hearing(zone_id, air.tree.covered([zone_id]) & heard, listeners)
+    tree = audience.tree
+    hearing = [
+        (zone_id, tree.cover([zone_id]) & heard)
         for zone_id in zone_ids
-        if zone_id in air.tree
+        if zone_id in tree
+    ]
+    return HeardBy(
+        tuple(
+            ZoneHearing(each, bool(zones), audience.of(zones))
+            for each, zones in hearing
+        ),
+        audience.of(heard),
     )
-    return HeardBy(zones, sum(listeners.get(each, 0) for each in heard))
-
-
-def _hearing(
-    zone_id: str, heard: frozenset[str], listeners: Mapping[str, int]
-) -> ZoneHearing:
-    count = sum(listeners.get(each, 0) for each in heard)
-    return ZoneHearing(zone_id, bool(heard), count)

@@ -7,6 +7,7 @@ import contextlib
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
+from pydantic import TypeAdapter
 
 from streamer.api.access import AirReader, Broadcaster, ServicesHere
 from streamer.api.answers import (
@@ -17,6 +18,7 @@ from streamer.api.answers import (
     RecordingState,
     ZoneHearing,
 )
+from streamer.api.bulk import bulk
 from streamer.api.orders import demand_zones, order
 from streamer.api.requests import NewBroadcast
 from streamer.api.services import Services
@@ -27,6 +29,9 @@ from streamer.studio.status import status_of
 
 router = APIRouter(tags=["broadcasts"])
 
+_AIR = TypeAdapter(list[AirInfo])
+_INTERVALS = TypeAdapter(list[IntervalInfo])
+
 STOP_WAIT_S = 0.5
 "A stop is answered when the last sound is sent, but no later than this."
 
@@ -34,18 +39,25 @@ LOG_WAIT_S = 1.0
 "The log is read when it is up to date, but no later than this."
 
 
-@router.get("/air")
-async def air(services: ServicesHere, _: AirReader) -> list[AirInfo]:
+@router.get("/air", response_model=list[AirInfo])
+async def air(services: ServicesHere, _: AirReader) -> Response:
     """Tell what every zone hears now."""
     studio = services.studio
-    winners = studio.air.assignment.winners()
-    listeners = services.hub.listeners_by_zone()
-    return [
-        _air_info(
-            zone.id, studio.find(winners.get(zone.id, "")), listeners.get(zone.id, 0)
-        )
-        for zone in studio.tree
-    ]
+    assignment, audience = studio.air.assignment, services.census.take()
+    on_air = {live.id: live for live in studio.on_air()}
+
+    def build() -> list[AirInfo]:
+        winners = assignment.winners()
+        return [
+            _air_info(
+                zone.id,
+                on_air.get(winners.get(zone.id, "")),
+                audience.in_zone(zone.id),
+            )
+            for zone in assignment.tree
+        ]
+
+    return await bulk(_AIR, build)
 
 
 @router.post("/broadcasts", status_code=201)
@@ -115,20 +127,22 @@ async def stop_broadcast(
     return describe(live, services)
 
 
-@router.get("/broadcasts/{broadcast_id}/intervals")
+@router.get("/broadcasts/{broadcast_id}/intervals", response_model=list[IntervalInfo])
 async def list_intervals(
     broadcast_id: str, services: ServicesHere, _: AirReader
-) -> list[IntervalInfo]:
+) -> Response:
     """Tell which zones heard a broadcast from when to when."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(services.journal.written(), LOG_WAIT_S)
     intervals = await services.store.broadcasts.intervals(broadcast_id)
-    return [IntervalInfo.model_validate(each) for each in intervals]
+    return await bulk(
+        _INTERVALS, lambda: [IntervalInfo.model_validate(each) for each in intervals]
+    )
 
 
 def describe(live: Live, services: Services) -> BroadcastInfo:
     """Return *live* as it is now."""
-    status = status_of(live, services.studio.air, services.hub.listeners_by_zone())
+    status = status_of(live, services.studio.air.assignment, services.census.take())
     return BroadcastInfo.model_validate(status)
 
 
