@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from streamer.air.assignment import Assignment
 from streamer.air.zones import ZoneSet
+from streamer.studio.airing import Airing
 from streamer.studio.audience import Audience
-from streamer.studio.broadcast import BroadcastStatus, HeardBy, State, ZoneHearing
+from streamer.studio.broadcast import BroadcastStatus, End, HeardBy, State, ZoneHearing
 from streamer.studio.live import Live
 
 
 def status_of(live: Live, air: Assignment, audience: Audience) -> BroadcastStatus:
-    """Return the status of *live*; *air* and *audience* are of the same tree."""
+    """Return the status of *live*; *air* and *audience* are of the same tree.
+
+    May be called on any thread: what changes is read once.
+    """
     request, airing, end = live.request, live.airing, live.end
     heard = 0 if end else air.heard.get(live.id, 0)
     return BroadcastStatus(
@@ -19,7 +23,7 @@ def status_of(live: Live, air: Assignment, audience: Audience) -> BroadcastStatu
         programme_class=request.programme_class,
         source_kind=request.source_kind,
         zone_ids=request.zone_ids,
-        state=_state(live, heard),
+        state=_state(end, airing, heard),
         started_utc=live.started_utc,
         ended_utc=end.ended_utc if end else None,
         end_reason=end.reason if end else None,
@@ -34,12 +38,12 @@ def status_of(live: Live, air: Assignment, audience: Audience) -> BroadcastStatu
     )
 
 
-def _state(live: Live, heard: ZoneSet) -> State:
-    if live.end is not None:
+def _state(end: End | None, airing: Airing | None, heard: ZoneSet) -> State:
+    if end is not None:
         return State.ENDED
     if not heard:
         return State.WAITING
-    if live.airing is not None and live.airing.is_opening:
+    if airing is not None and airing.is_opening:
         return State.OPENING
     return State.ON_AIR
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import TypeAdapter
 
+from streamer.air.assignment import Assignment
 from streamer.api.access import AirReader, Broadcaster, ServicesHere
 from streamer.api.answers import (
     AirInfo,
@@ -23,6 +24,7 @@ from streamer.api.orders import demand_zones, order
 from streamer.api.requests import NewBroadcast
 from streamer.api.services import Services
 from streamer.store.records import Broadcast
+from streamer.studio.audience import Audience
 from streamer.studio.errors import AlreadyEndedError
 from streamer.studio.live import Live
 from streamer.studio.status import status_of
@@ -30,6 +32,7 @@ from streamer.studio.status import status_of
 router = APIRouter(tags=["broadcasts"])
 
 _AIR = TypeAdapter(list[AirInfo])
+_BROADCASTS = TypeAdapter(list[BroadcastInfo])
 _INTERVALS = TypeAdapter(list[IntervalInfo])
 
 STOP_WAIT_S = 0.5
@@ -73,26 +76,31 @@ async def start_broadcast(
     return describe(live, services)
 
 
-@router.get("/broadcasts")
+@router.get("/broadcasts", response_model=list[BroadcastInfo])
 async def list_broadcasts(
     services: ServicesHere,
     _: AirReader,
     state: Literal["on_air", "ended"] | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[BroadcastInfo]:
+) -> Response:
     """List broadcasts, the latest first."""
     studio = services.studio
-    found: list[BroadcastInfo] = []
-    if state != "ended":
-        found = [describe(live, services) for live in reversed(studio.on_air())]
+    lives = [] if state == "ended" else studio.on_air()
+    stored: list[Broadcast] = []
     if state != "on_air":
-        found += [describe(live, services) for live in studio.recently_ended()]
-        known = {info.id for info in found}
         stored = await services.store.broadcasts.latest(on_air=False, limit=limit)
+        lives += studio.recently_ended()  # the log may be behind
+    air, audience = studio.air.assignment, services.census.take()
+
+    def build() -> list[BroadcastInfo]:
+        known = {live.id for live in lives}
+        found = [_from_live(live, air, audience) for live in lives]
         found += [
             _from_store(each, services) for each in stored if each.id not in known
         ]
-    return sorted(found, key=lambda info: info.started_utc, reverse=True)[:limit]
+        return sorted(found, key=lambda info: info.started_utc, reverse=True)[:limit]
+
+    return await bulk(_BROADCASTS, build)
 
 
 @router.get("/broadcasts/{broadcast_id}")
@@ -142,8 +150,11 @@ async def list_intervals(
 
 def describe(live: Live, services: Services) -> BroadcastInfo:
     """Return *live* as it is now."""
-    status = status_of(live, services.studio.air.assignment, services.census.take())
-    return BroadcastInfo.model_validate(status)
+    return _from_live(live, services.studio.air.assignment, services.census.take())
+
+
+def _from_live(live: Live, air: Assignment, audience: Audience) -> BroadcastInfo:
+    return BroadcastInfo.model_validate(status_of(live, air, audience))
 
 
 def _from_store(broadcast: Broadcast, services: Services) -> BroadcastInfo:
