@@ -114,7 +114,7 @@ def all_command(
         "bench/results"
     ),
 ) -> None:
-    """Every figure that README.md publishes, and publish it; about half an hour."""
+    """Every figure that README.md publishes, and publish it; a quarter of an hour."""
     questions: dict[str, Question] = {
         "fanout-1000": partial(_fanout, fanout.Plan(1000, 10), list(PEERS)),
         "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), []),

@@ -68,8 +68,8 @@ class SpeakerRegistry:
         return self._identity(speaker)
 
     def all(self) -> list[Speaker]:
-        """Return every speaker, by name."""
-        return sorted(self._speakers.values(), key=lambda each: (each.name, each.id))
+        """Return every speaker, in no order."""
+        return list(self._speakers.values())
 
     def get(self, speaker_id: str) -> Speaker:
         """Return one speaker.
@@ -82,7 +82,7 @@ class SpeakerRegistry:
         return speaker
 
     def describe(self, speaker: Speaker) -> SpeakerInfo:
-        """Return *speaker* and how it is now."""
+        """Return *speaker* and how it is now; from any thread."""
         attendance = self._presence.of(speaker.id) or Attendance()
         seen_utc = speaker.last_seen_utc
         if attendance.heard_ns:

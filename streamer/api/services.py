@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.api.census import Census
 from streamer.api.enrolment import SpeakerRegistry
 from streamer.api.microphones import Microphones
 from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
-from streamer.fanout.hub import Hub
 from streamer.metrics import Metrics
 from streamer.store.store import Store
 from streamer.studio.files import FileLibrary
@@ -28,7 +28,7 @@ class Services:
     store: Store
     studio: Studio
     journal: StoreJournal
-    hub: Hub
+    census: Census
     tokens: TokenRegistry
     speakers: SpeakerRegistry
     zones: ZoneKeeper

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from streamer.air.zones import Zone, ZoneLevel
+from streamer.air.zones import Zone, ZoneLevel, ZoneTree
 from streamer.api.enrolment import SpeakerRegistry
 from streamer.store.errors import ConflictError, NotFoundError
 from streamer.store.zones import Zones
@@ -87,6 +87,7 @@ class ZoneKeeper:
 
     async def _apply(self) -> None:
         """Take what is stored: memory never says what the store does not."""
-        tree = await self._records.tree()
+        zones = await self._records.all()
+        tree = await asyncio.to_thread(ZoneTree, zones)
         await self._speakers.replace_tree(tree)
         self._studio.replace_tree(tree)

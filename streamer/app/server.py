@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 import streamer
 from ingest.whip import WhipServer
 from streamer.api import server as api
+from streamer.api.census import Census
 from streamer.api.enrolment import SpeakerRegistry
 from streamer.api.services import Services
 from streamer.api.tokens import TokenRegistry
@@ -54,6 +55,7 @@ class LoacastServer:
         self.config = config
         self._stack = AsyncExitStack()
         self.bus = InProcessBus()
+        self.hub: Hub
         self.services: Services
         self.admin_token: str | None = None
         "Set when this was the first start; shown once, stored nowhere."
@@ -109,7 +111,7 @@ class LoacastServer:
         await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
         tree = await store.zones.tree()
         tokens = await self._tokens(store)
-        hub = self._fan_out(metrics)
+        hub = self.hub = self._fan_out(metrics)
         speakers = SpeakerRegistry(store.speakers, hub, tree)
         await speakers.load()
         journal = StoreJournal(
@@ -130,7 +132,9 @@ class LoacastServer:
             max_programmes=config.max_programmes,
         )
         await stack.enter_async_context(studio)
-        metrics.watch_programmes(studio.programmes_by_class)
+        census = Census(hub, studio)
+        metrics.watch_listeners("websocket", census.listeners_by_zone)
+        metrics.watch_programmes(census.programmes_by_class)
         return Services(
             name=config.name,
             stream_port=self.stream_port,
@@ -138,7 +142,7 @@ class LoacastServer:
             store=store,
             studio=studio,
             journal=journal,
-            hub=hub,
+            census=census,
             tokens=tokens,
             speakers=speakers,
             zones=ZoneKeeper(store.zones, studio, speakers),
@@ -158,7 +162,6 @@ class LoacastServer:
     def _fan_out(self, metrics: Metrics) -> Hub:
         loop = asyncio.get_running_loop()
         hub = Hub(clock_ns=time.monotonic_ns, defer=loop.call_soon, metrics=metrics)
-        metrics.watch_listeners("websocket", hub.listeners_by_zone)
         self.bus.subscribe(hub)
         return hub
 

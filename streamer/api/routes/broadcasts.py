@@ -7,7 +7,9 @@ import contextlib
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
+from pydantic import TypeAdapter
 
+from streamer.air.assignment import Assignment
 from streamer.api.access import AirReader, Broadcaster, ServicesHere
 from streamer.api.answers import (
     AirInfo,
@@ -17,15 +19,21 @@ from streamer.api.answers import (
     RecordingState,
     ZoneHearing,
 )
+from streamer.api.bulk import bulk
 from streamer.api.orders import demand_zones, order
 from streamer.api.requests import NewBroadcast
 from streamer.api.services import Services
 from streamer.store.records import Broadcast
+from streamer.studio.audience import Audience
 from streamer.studio.errors import AlreadyEndedError
 from streamer.studio.live import Live
 from streamer.studio.status import status_of
 
 router = APIRouter(tags=["broadcasts"])
+
+_AIR = TypeAdapter(list[AirInfo])
+_BROADCASTS = TypeAdapter(list[BroadcastInfo])
+_INTERVALS = TypeAdapter(list[IntervalInfo])
 
 STOP_WAIT_S = 0.5
 "A stop is answered when the last sound is sent, but no later than this."
@@ -34,18 +42,25 @@ LOG_WAIT_S = 1.0
 "The log is read when it is up to date, but no later than this."
 
 
-@router.get("/air")
-async def air(services: ServicesHere, _: AirReader) -> list[AirInfo]:
+@router.get("/air", response_model=list[AirInfo])
+async def air(services: ServicesHere, _: AirReader) -> Response:
     """Tell what every zone hears now."""
     studio = services.studio
-    winners = studio.air.assignment.winners()
-    listeners = services.hub.listeners_by_zone()
-    return [
-        _air_info(
-            zone.id, studio.find(winners.get(zone.id, "")), listeners.get(zone.id, 0)
-        )
-        for zone in studio.tree
-    ]
+    assignment, audience = studio.air.assignment, services.census.take()
+    on_air = {live.id: live for live in studio.on_air()}
+
+    def build() -> list[AirInfo]:
+        winners = assignment.winners()
+        return [
+            _air_info(
+                zone.id,
+                on_air.get(winners.get(zone.id, "")),
+                audience.in_zone(zone.id),
+            )
+            for zone in assignment.tree
+        ]
+
+    return await bulk(_AIR, build)
 
 
 @router.post("/broadcasts", status_code=201)
@@ -61,26 +76,31 @@ async def start_broadcast(
     return describe(live, services)
 
 
-@router.get("/broadcasts")
+@router.get("/broadcasts", response_model=list[BroadcastInfo])
 async def list_broadcasts(
     services: ServicesHere,
     _: AirReader,
     state: Literal["on_air", "ended"] | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[BroadcastInfo]:
+) -> Response:
     """List broadcasts, the latest first."""
     studio = services.studio
-    found: list[BroadcastInfo] = []
-    if state != "ended":
-        found = [describe(live, services) for live in reversed(studio.on_air())]
+    lives = [] if state == "ended" else studio.on_air()
+    stored: list[Broadcast] = []
     if state != "on_air":
-        found += [describe(live, services) for live in studio.recently_ended()]
-        known = {info.id for info in found}
         stored = await services.store.broadcasts.latest(on_air=False, limit=limit)
+        lives += studio.recently_ended()  # the log may be behind
+    air, audience = studio.air.assignment, services.census.take()
+
+    def build() -> list[BroadcastInfo]:
+        known = {live.id for live in lives}
+        found = [_from_live(live, air, audience) for live in lives]
         found += [
             _from_store(each, services) for each in stored if each.id not in known
         ]
-    return sorted(found, key=lambda info: info.started_utc, reverse=True)[:limit]
+        return sorted(found, key=lambda info: info.started_utc, reverse=True)[:limit]
+
+    return await bulk(_BROADCASTS, build)
 
 
 @router.get("/broadcasts/{broadcast_id}")
@@ -115,21 +135,26 @@ async def stop_broadcast(
     return describe(live, services)
 
 
-@router.get("/broadcasts/{broadcast_id}/intervals")
+@router.get("/broadcasts/{broadcast_id}/intervals", response_model=list[IntervalInfo])
 async def list_intervals(
     broadcast_id: str, services: ServicesHere, _: AirReader
-) -> list[IntervalInfo]:
+) -> Response:
     """Tell which zones heard a broadcast from when to when."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(services.journal.written(), LOG_WAIT_S)
     intervals = await services.store.broadcasts.intervals(broadcast_id)
-    return [IntervalInfo.model_validate(each) for each in intervals]
+    return await bulk(
+        _INTERVALS, lambda: [IntervalInfo.model_validate(each) for each in intervals]
+    )
 
 
 def describe(live: Live, services: Services) -> BroadcastInfo:
     """Return *live* as it is now."""
-    status = status_of(live, services.studio.air, services.hub.listeners_by_zone())
-    return BroadcastInfo.model_validate(status)
+    return _from_live(live, services.studio.air.assignment, services.census.take())
+
+
+def _from_live(live: Live, air: Assignment, audience: Audience) -> BroadcastInfo:
+    return BroadcastInfo.model_validate(status_of(live, air, audience))
 
 
 def _from_store(broadcast: Broadcast, services: Services) -> BroadcastInfo:

@@ -29,6 +29,7 @@ async def readyz(services: ServicesHere, _: Anybody) -> dict[str, str]:
 @router.get("/metrics", response_class=Response)
 async def metrics(services: ServicesHere, _: Anybody) -> Response:
     """Return every series for Prometheus."""
-    # Some hundred series of text: not on the loop that moves the audio.
+    services.census.take()
+    # A series per zone of text: not on the loop that moves the audio.
     text = await asyncio.to_thread(generate_latest, services.metrics.registry)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

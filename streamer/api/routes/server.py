@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -36,5 +37,6 @@ async def me(principal: Anybody) -> Me:
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request, _: Anybody) -> dict[str, Any]:
     """Return the description of this API."""
-    description: dict[str, Any] = request.app.openapi()
+    # Made at the first call, and that takes a while.
+    description: dict[str, Any] = await asyncio.to_thread(request.app.openapi)
     return description

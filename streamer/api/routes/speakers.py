@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from pydantic import TypeAdapter
 
 from streamer.api.access import Manager, ServicesHere, SpeakerReader
 from streamer.api.answers import EnrolledSpeaker, SpeakerInfo
+from streamer.api.bulk import bulk
 from streamer.api.problems import Problem
 from streamer.api.requests import NewSpeaker, SpeakerChange
+from streamer.store.records import Speaker
 
 router = APIRouter(prefix="/speakers", tags=["speakers"])
 
+_SPEAKERS = TypeAdapter(list[SpeakerInfo])
 
-@router.get("")
+
+@router.get("", response_model=list[SpeakerInfo])
 async def list_speakers(
     services: ServicesHere, _: SpeakerReader, zone: str | None = None
-) -> list[SpeakerInfo]:
+) -> Response:
     """List the speakers, those of one zone and below it if asked for."""
-    zone_ids = None
-    if zone is not None:
-        if zone not in services.studio.tree:
-            raise Problem(404, "unknown-zone", f"There is no zone {zone!r}.")
-        zone_ids = services.studio.tree.covered([zone])
-    return [
-        services.speakers.describe(speaker)
-        for speaker in services.speakers.all()
-        if zone_ids is None or speaker.zone_id in zone_ids
-    ]
+    tree, registry = services.studio.tree, services.speakers
+    if zone is not None and zone not in tree:
+        raise Problem(404, "unknown-zone", f"There is no zone {zone!r}.")
+    speakers = registry.all()
+
+    def build() -> list[SpeakerInfo]:
+        within = None if zone is None else tree.covered([zone])
+        chosen = [each for each in speakers if within is None or each.zone_id in within]
+        return [registry.describe(each) for each in sorted(chosen, key=_by_name)]
+
+    return await bulk(_SPEAKERS, build)
 
 
 @router.get("/{speaker_id}")
@@ -77,3 +83,7 @@ async def renew_credential(
     speaker, credential = await services.speakers.renew_credential(speaker_id)
     info = services.speakers.describe(speaker)
     return EnrolledSpeaker(**info.model_dump(), credential=credential)
+
+
+def _by_name(speaker: Speaker) -> tuple[str, str]:
+    return speaker.name, speaker.id

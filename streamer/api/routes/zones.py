@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from pydantic import TypeAdapter
 
 from streamer.air.zones import Zone, ZoneLevel, ZoneTree
 from streamer.api.access import AirReader, Manager, ServicesHere
 from streamer.api.answers import ZoneInfo
+from streamer.api.bulk import bulk
 from streamer.api.requests import NewZone, ZoneChange
 
 router = APIRouter(prefix="/zones", tags=["zones"])
 
+_ZONES = TypeAdapter(list[ZoneInfo])
 
-@router.get("")
-async def list_zones(services: ServicesHere, _: AirReader) -> list[ZoneInfo]:
+
+@router.get("", response_model=list[ZoneInfo])
+async def list_zones(services: ServicesHere, _: AirReader) -> Response:
     """List the zones; a parent always comes before its children."""
     tree = services.studio.tree
-    return [_info(tree, zone) for zone in tree]
+    return await bulk(_ZONES, lambda: [_info(tree, zone) for zone in tree])
 
 
 @router.get("/{zone_id}")

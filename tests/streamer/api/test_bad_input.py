@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import wave
@@ -325,6 +326,18 @@ async def test_a_bad_file(
     answer = await admin.post(FILES, params={"name": name}, content=content)
     assert (answer.status_code, slug(answer)) == (status, kind)
     assert (await admin.get(FILES)).json() == []
+    assert os.listdir(config.files_directory) == []
+
+
+async def test_a_full_disk(
+    admin: httpx.AsyncClient, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("streamer.studio.files._finish", full)
+    answer = await admin.post(FILES, params={"name": "x"}, content=pcm_wav(0.1))
+    assert (answer.status_code, slug(answer)) == (507, "disk-full")
     assert os.listdir(config.files_directory) == []
 
 

@@ -47,7 +47,7 @@ async def test_a_new_credential_replaces_the_former(
     admin: httpx.AsyncClient, server: LoacastServer
 ) -> None:
     speaker_id, former = await enrol(admin)
-    listener = join(server.services.hub, speaker_id)
+    listener = join(server.hub, speaker_id)
     answer = await admin.post(f"{SPEAKERS}/{speaker_id}/credential")
     assert directory(server, former) is None
     assert directory(server, answer.json()["credential"]) is not None
@@ -58,27 +58,27 @@ async def test_a_change_reaches_a_connected_speaker(
     admin: httpx.AsyncClient, server: LoacastServer
 ) -> None:
     speaker_id, credential = await enrol(admin)
-    listener = join(server.services.hub, speaker_id)
+    listener = join(server.hub, speaker_id)
     changes = {"volume_percent": 30, "zone_id": "b", "name": "Loa 2"}
     answer = await admin.patch(f"{SPEAKERS}/{speaker_id}", json=changes)
     assert answer.json() | changes == answer.json()
     identity = ListenerIdentity(speaker_id, "b", 30, 400)
     assert directory(server, credential) == identity
-    assert server.services.hub.listeners_by_zone() == {"b": 1}
+    assert server.hub.listeners_by_zone() == {"b": 1}
     listener.flush()
     assert b'"volume_percent":30' in listener.taken
     await admin.patch("/api/v1/zones/p", json={"playout_delay_ms": 900})
     listener.flush()
     assert b'"playout_delay_ms":900' in listener.taken
     await admin.patch("/api/v1/zones/p", json={"playout_delay_ms": None})
-    server.services.hub.remove(listener)
+    server.hub.remove(listener)
 
 
 async def test_a_removed_speaker_is_sent_away(
     admin: httpx.AsyncClient, server: LoacastServer
 ) -> None:
     speaker_id, credential = await enrol(admin)
-    listener = join(server.services.hub, speaker_id)
+    listener = join(server.hub, speaker_id)
     assert (await admin.delete(f"{SPEAKERS}/{speaker_id}")).status_code == 204
     assert listener.ending is not None
     assert directory(server, credential) is None

@@ -23,7 +23,8 @@ from streamer.media.frame import Pcm, ProgrammePacket
 from streamer.media.source import PcmSource, Source
 from streamer.metrics import Metrics
 from streamer.programme.programme import ProgrammeSettings
-from streamer.studio.broadcast import BroadcastRequest, State
+from streamer.studio.audience import Audience
+from streamer.studio.broadcast import BroadcastRequest, BroadcastStatus, State
 from streamer.studio.errors import (
     AlreadyEndedError,
     SourceRefusedError,
@@ -155,6 +156,11 @@ def request(*zone_ids: str, source: Any = None, **changes: Any) -> BroadcastRequ
     )
 
 
+def status(live: Live, studio: Studio, **listeners: int) -> BroadcastStatus:
+    audience = Audience(studio.tree, listeners)
+    return status_of(live, studio.air.assignment, audience)
+
+
 EMERGENCY = {"programme_class": ProgrammeClass.EMERGENCY}
 
 
@@ -271,20 +277,20 @@ class TestPriority:
     async def test_the_status_tells_who_is_heard(self, studio: Studio) -> None:
         weak = await studio.start(request("a", "b"))
         await studio.start(request("a", **EMERGENCY))
-        status = status_of(weak, studio.air, {"a": 5, "b": 3, "p": 1})
-        assert status.state is State.ON_AIR
-        assert [(z.zone_id, z.heard, z.listeners) for z in status.heard_by.zones] == [
+        found = status(weak, studio, **{"a": 5, "b": 3, "p": 1})
+        assert found.state is State.ON_AIR
+        assert [(z.zone_id, z.heard, z.listeners) for z in found.heard_by.zones] == [
             ("a", False, 0),
             ("b", True, 3),
         ]
-        assert status.heard_by.listeners == 3
+        assert found.heard_by.listeners == 3
         await studio.start(request("p", **EMERGENCY))
-        status = status_of(weak, studio.air, {"b": 3})
-        assert (status.state, status.heard_by.listeners) == (State.WAITING, 0)
+        found = status(weak, studio, **{"b": 3})
+        assert (found.state, found.heard_by.listeners) == (State.WAITING, 0)
 
     async def test_a_chime_opens(self, studio: Studio) -> None:
         live = await studio.start(request(chime=True))
-        assert status_of(live, studio.air, {}).state is State.OPENING
+        assert status(live, studio).state is State.OPENING
 
     async def test_a_moved_zone_hears_its_new_place(
         self, studio: Studio, witness: Witness
@@ -296,7 +302,7 @@ class TestPriority:
         studio.replace_tree(ZoneTree([TREE["p"]]))
         change = witness.of("air")[-1]
         assert {zone for s in change.switches for zone in s.zone_ids} == {"a", "n"}
-        assert status_of(live, studio.air, {}).state is State.WAITING
+        assert status(live, studio).state is State.WAITING
 
 
 class TestEnd:
@@ -346,8 +352,8 @@ class TestEnd:
         await live.closed.wait()
         assert studio.find(live.id) is live
         assert live.airing is None
-        status = status_of(live, studio.air, {})
-        assert (status.state, status.frames) == (State.ENDED, 2)
+        found = status(live, studio)
+        assert (found.state, found.frames) == (State.ENDED, 2)
 
     async def test_only_so_many_are_remembered(
         self, studio: Studio, monkeypatch: pytest.MonkeyPatch
