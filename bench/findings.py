@@ -11,6 +11,8 @@ from bench.account import Mapping
 from bench.report import percentiles_ms
 
 Answer = dict[str, Any]
+LATE_NS = 100_000_000
+"A packet this late counts as `late`: a small jitter buffer would have missed it."
 
 
 class Counted(Protocol):
@@ -39,6 +41,16 @@ class Heard(Protocol):
     @property
     def account(self) -> Counted:
         """What it got."""
+        ...
+
+    @property
+    def joined_ns(self) -> int:
+        """When it began to join."""
+        ...
+
+    @property
+    def first_media_ns(self) -> int | None:
+        """When its first packet was read."""
         ...
 
 
@@ -105,7 +117,11 @@ class Findings:
             for due, late in zip(seen.due_ns, seen.lateness_ns, strict=True)
             if from_ns <= due < to_ns
         ]
-        return {"lateness_samples": len(values), **percentiles_ms(values)}
+        return {
+            "lateness_samples": len(values),
+            "late": sum(late > LATE_NS for late in values),
+            **percentiles_ms(values),
+        }
 
     def totals(self) -> Answer:
         """Return messages and audio bytes of all listeners since they joined."""
@@ -113,6 +129,14 @@ class Findings:
         return {
             "messages": sum(one.messages for one in accounts),
             "audio_bytes": sum(one.audio_bytes for one in accounts),
+        }
+
+    def heard(self) -> Answer:
+        """Return from when to when each joined and heard its first packet, or None."""
+        connections = self._audience.connections
+        return {
+            "joined_ns": [one.joined_ns for one in connections],
+            "first_media_ns": [one.first_media_ns for one in connections],
         }
 
     def programme(self, ssrc: int) -> Answer:

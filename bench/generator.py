@@ -22,6 +22,7 @@ import resource
 import select
 import sys
 from pathlib import Path
+from time import monotonic_ns
 
 from bench.account import Account
 from bench.connection import Connection
@@ -39,11 +40,19 @@ class Commands(Findings):
         self._resumed: list[Connection] = []
 
     def join(self, count: int) -> Answer:
-        """Connect *count* more listeners, with nothing on air."""
+        """Connect *count* more listeners."""
+        start_ns = monotonic_ns()
         self._crowd.join(count)
+        seconds = (monotonic_ns() - start_ns) / 1e9
         gc.collect()
         gc.freeze()
-        return {"joined": len(self._crowd.connections)}
+        joined = len(self._crowd.connections)
+        return {"joined": joined, "start_ns": start_ns, "seconds": seconds}
+
+    def leave(self) -> Answer:
+        """Close every connection."""
+        self._crowd.leave()
+        return {}
 
     def judged(self) -> list[Account]:
         """Leave those out that are stalled."""

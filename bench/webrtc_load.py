@@ -124,14 +124,6 @@ class Commands(Findings):
             if connection.place not in self._churn.places
         ]
 
-    def heard(self) -> Answer:
-        """Return from when to when each joined and heard its first packet, or None."""
-        connections = self._crowd.connections
-        return {
-            "joined_ns": [one.joined_ns for one in connections],
-            "first_media_ns": [one.first_media_ns for one in connections],
-        }
-
     def churn(self, stayers: int, rate: float) -> Answer:
         """Let all but *stayers* leave and join again, so many a second in all."""
         self._churn.start(stayers, rate)
