@@ -65,7 +65,7 @@ def version() -> None:
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913 - one for each option
     *,
     config: ConfigFile = None,
     data_directory: DataDirectory = None,
@@ -76,6 +76,19 @@ def serve(
     ] = None,
     stream_port: Annotated[
         int | None, typer.Option(help="Speakers. [the port after the API's]")
+    ] = None,
+    webrtc: Annotated[
+        bool | None, typer.Option(help="Whether one may listen by WebRTC. [yes]")
+    ] = None,
+    webrtc_host: Annotated[
+        str | None, typer.Option(help="Address of the UDP port. [0.0.0.0]")
+    ] = None,
+    webrtc_port: Annotated[
+        int | None, typer.Option(help="WebRTC, UDP. [the port after the speakers']")
+    ] = None,
+    public_address: Annotated[
+        list[str] | None,
+        typer.Option(help="By which listeners reach it; repeatable. [its own]"),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")
@@ -93,6 +106,10 @@ def serve(
         host=host,
         api_port=port,
         stream_port=stream_port,
+        webrtc=webrtc,
+        webrtc_host=webrtc_host,
+        webrtc_port=webrtc_port,
+        public_addresses=tuple(public_address) if public_address else None,
         log_level=log_level,
     )
     raise typer.Exit(_server_module("streamer.app.process").run(settings))

@@ -63,6 +63,10 @@ class Hub:
         """Return how many speakers listen, by zone; empty zones are left out."""
         return self._roster.speakers_by_zone()
 
+    def has_speaker(self, speaker_id: str) -> bool:
+        """Return whether a speaker is connected."""
+        return bool(self._roster.of_speaker(speaker_id))
+
     def programmes_by_class(self) -> Mapping[str, int]:
         """Return how many programmes are on air, by class."""
         return self._tuning.by_class()
