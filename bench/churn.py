@@ -77,7 +77,8 @@ def measure(contender: Contender, plan: Plan, told: Callable[[str], None]) -> Ro
             samples.append(_watch(contender, load, ssrc, seconds, memory))
             told(f"{contender.name}: {_brief(samples[-1])}")
         churned = load.ask("calm")
-    return _row(contender, plan, samples, memory) | churned
+    row = _row(contender, plan, samples, memory) | churned
+    return row | {"status": "failed"} if churned["failed"] else row
 
 
 def slope_kib_per_minute(memory: Sequence[tuple[float, int]]) -> float:

@@ -102,6 +102,8 @@ def join_command(
 ) -> None:
     """CPU of the server to join, and time until everybody hears audio (row 5)."""
     field = _field(transport, listeners, against, ours=ours, profile=srtp)
+    if "floor" in field.peers or (field.transport == WEBSOCKET and field.peers):
+        raise typer.BadParameter("nobody can join a floor, or websockets, on air")
     plan = join.Plan(listeners, rounds, field.transport)
     _answer("join", partial(_join, plan, field), json)
 
@@ -125,13 +127,16 @@ def churn_command(
 @app.command("preempt")
 def preempt_command(
     *,
+    transport: Transport = WEBSOCKET,
     listeners: Listeners = 1000,
     trials: Annotated[int, typer.Option(min=1, help="Emergencies in a round.")] = 20,
     rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
-    _answer("preempt", partial(_preempt, listeners, preempt.Plan(trials, rounds)), json)
+    field = _field(transport, listeners)
+    plan = preempt.Plan(trials, rounds)
+    _answer("preempt", partial(_preempt, field, plan), json)
 
 
 @app.command("latency")
@@ -174,7 +179,7 @@ def all_command(
         "fanout-6000": partial(
             _fanout, fanout.Plan(6000, 10, 60), Field(WEBSOCKET, 6000, ptime_ms=60)
         ),
-        "preempt": partial(_preempt, 1000, preempt.Plan()),
+        "preempt": partial(_preempt, Field(WEBSOCKET, 1000), preempt.Plan()),
         "latency": partial(_latency, 20, 3),
         "stalled": partial(_stalled, 500, 5),
     }
@@ -210,9 +215,9 @@ def _answer(bench: str, question: Question, file: Path | None) -> None:
 def _field(
     transport: str,
     listeners: int,
-    against: str,
+    against: str = "",
     *,
-    ours: bool,
+    ours: bool = True,
     profile: str = GCM,
     ptime_ms: int = 20,
 ) -> Field:
@@ -240,9 +245,9 @@ def _churn(plan: churn.Plan, field: Field) -> list[report.Row]:
         return churn.run(plan, openers, console.print)
 
 
-def _preempt(listeners: int, plan: preempt.Plan) -> list[report.Row]:
-    with our_server(listeners) as ours, ours() as server:
-        return preempt.run(server, listeners, plan, console.print)
+def _preempt(field: Field, plan: preempt.Plan) -> list[report.Row]:
+    with field.our_opener() as ours, ours() as server:
+        return preempt.run(server, field.listeners, plan, console.print)
 
 
 def _latency(seconds: float, rounds: int) -> list[report.Row]:

@@ -55,24 +55,24 @@ class Field:
     @contextmanager
     def openers(self) -> Iterator[list[Opener]]:
         """Yield what starts each contender, ours first; none is running."""
-        with our_server(self._speakers) as server:
-            ours = [self._ours(server)] if self.ours else []
-            yield [*ours, *map(self._peer, self.peers)]
+        with self.our_opener() as ours:
+            yield [*([ours] if self.ours else []), *map(self._peer, self.peers)]
 
-    @property
-    def _speakers(self) -> int:
-        return self.listeners if self.transport == WEBSOCKET else 0
-
-    def _ours(self, server: partial[Server]) -> Opener:
+    @contextmanager
+    def our_opener(self) -> Iterator[Callable[[], Server]]:
+        """Yield what starts our server for listeners over this transport."""
         if self.transport == WEBSOCKET:
-            return server
-        return partial(
-            WebRtcServer,
-            *server.args,
-            **server.keywords,
-            listeners=self.listeners,
-            profile=self.profile,
-        )
+            with our_server(self.listeners) as server:
+                yield server
+        else:
+            with our_server(0) as server:
+                yield partial(
+                    WebRtcServer,
+                    *server.args,
+                    **server.keywords,
+                    listeners=self.listeners,
+                    profile=self.profile,
+                )
 
     def _peer(self, name: str) -> Opener:
         core = cores()[0]

@@ -63,8 +63,11 @@ class Commands(Findings):
             if connection not in stalled
         ]
 
-    def arrivals(self, ssrc: int) -> Answer:
-        """Return when each listener's first packet of a programme was read."""
+    def arrivals(self, ssrc: int, since_ns: int) -> Answer:
+        """Return when each listener's first packet of a programme was read.
+
+        It is known by its SSRC, which no other programme has had *since_ns* or before.
+        """
         connections = self._crowd.connections
         return {"arrivals_ns": [one.first_arrival_ns.get(ssrc) for one in connections]}
 

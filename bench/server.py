@@ -39,6 +39,7 @@ class Server:
     """
 
     name = "loacast"
+    transport = "websocket"
     configured = "as it comes"
 
     def __init__(self, seeded: Seeded, *, core: int | None = None) -> None:

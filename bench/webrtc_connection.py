@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections import deque
 from typing import Protocol
 
 from bench.rtp_account import Head, RtpAccount, read_head
@@ -11,6 +12,7 @@ from bench.webrtc_signalling import Listener
 from streamer.wire.errors import RemoteWireError
 
 MAX_DATAGRAM_BYTES = 2048
+KEPT_MARKS = 16
 REPORT_INTERVAL_NS = 5_000_000_000
 "As a browser reports on audio (RFC 3550, section 6.2)."
 
@@ -37,7 +39,7 @@ class WebRtcConnection:
 
     __slots__ = (
         *("_ledger", "_report_due_ns", "account", "decrypting", "first_media_ns"),
-        *("joined_ns", "listener", "marked_ns", "place", "resource", "sock"),
+        *("joined_ns", "listener", "marks_ns", "place", "resource", "sock"),
     )
 
     def __init__(
@@ -57,8 +59,8 @@ class WebRtcConnection:
         self.joined_ns = 0
         "When it began to join."
         self.first_media_ns: int | None = None
-        self.marked_ns: int | None = None
-        "When the first packet after the latest switch was read."
+        self.marks_ns: deque[int] = deque(maxlen=KEPT_MARKS)
+        "When the first packet after each of the latest switches was read."
         self.resource = ""
         "What the server calls it."
         self._ledger = ledger
@@ -94,7 +96,7 @@ class WebRtcConnection:
         if self.first_media_ns is None:
             self.first_media_ns = now_ns
         if head.marker:
-            self.marked_ns = now_ns
+            self.marks_ns.append(now_ns)
         account.take(head, len(datagram))
         if self.decrypting:
             self._ledger.compare(account.timestamp(head), payload)

@@ -48,6 +48,8 @@ class WebRtcServer(Server):
         core: The CPU it is pinned to.
     """
 
+    transport = "webrtc"
+
     def __init__(
         self, seeded: Seeded, *, listeners: int, profile: str, core: int
     ) -> None:

@@ -124,6 +124,20 @@ class Commands(Findings):
             if connection.place not in self._churn.places
         ]
 
+    def arrivals(self, ssrc: int, since_ns: int) -> Answer:
+        """Return when each listener's first packet after a switch was read.
+
+        All programmes have one SSRC here; the marker bit tells where one begins
+        (RFC 7587, section 4.1), so it is the first switch *since_ns* that counts.
+        """
+        marks = [connection.marks_ns for connection in self._crowd.connections]
+        return {
+            "arrivals_ns": [
+                next((at_ns for at_ns in mine if at_ns >= since_ns), None)
+                for mine in marks
+            ]
+        }
+
     def churn(self, stayers: int, rate: float) -> Answer:
         """Let all but *stayers* leave and join again, so many a second in all."""
         self._churn.start(stayers, rate)
