@@ -139,6 +139,14 @@ def speaker(  # noqa: PLR0913 - one for each option
     ptime_ms: Annotated[
         int, typer.Option(help="Audio per message: 20, 40 or 60.")
     ] = 20,
+    transport: Annotated[
+        str,
+        typer.Option(help="What brings the audio: websocket, webrtc or auto."),
+    ] = "websocket",
+    api_url: Annotated[
+        str | None,
+        typer.Option(help="Server's API, for WebRTC behind a proxy. [as it says]"),
+    ] = None,
     log_level: Annotated[str, typer.Option()] = "info",
 ) -> None:
     """Play what a server sends to this speaker, until SIGTERM or Ctrl-C."""
@@ -152,6 +160,10 @@ def speaker(  # noqa: PLR0913 - one for each option
         output=_one_of(kind.replace("-", ""), ("soundcard", "wav", "null"), "--output"),
         wav_path=Path(detail) if kind == "wav" and detail else wav,
         device_name=detail if kind != "wav" and detail else None,
+        transport=module.Transport(
+            _one_of(transport, ("websocket", "webrtc", "auto"), "--transport")
+        ),
+        api_url=api_url,
     )
     raise typer.Exit(module.main(config))
 

@@ -83,7 +83,7 @@ class Playout:
             self._timeline.insert(rtp)
 
     def on_placed(self, placed: Placed) -> bool:
-        """Keep a packet that knows its place; return whether its programme is known."""
+        """Keep a packet by its place; return whether it is of what is on air."""
         with self._lock:
             return self._timeline.insert_at(placed)
 

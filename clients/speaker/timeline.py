@@ -73,9 +73,9 @@ class Timeline:
             stream.insert(rtp)
 
     def insert_at(self, placed: Placed) -> bool:
-        """Take in a packet by its place; return whether its programme is known.
+        """Take in a packet by its place; return whether it is of what is on air.
 
-        If not, it waits for the announcement.
+        One that no programme known has sent waits for the announcement.
         """
         starts = {
             ssrc: start
@@ -89,7 +89,7 @@ class Timeline:
         if ssrc not in starts:
             ssrc = next(reversed(starts))  # what was announced last
         self._streams[ssrc].insert_at(starts[ssrc], placed)
-        return True
+        return bool(self._switches) and ssrc == self._switches[-1].ssrc
 
     @property
     def expects_packets(self) -> bool:

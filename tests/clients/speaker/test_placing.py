@@ -71,6 +71,7 @@ class OnAir:
 
 
 def insert(timeline: Timeline, on_air: OnAir, index: int, *, red: bool = False) -> bool:
+    """Return whether the packet was taken for one of what is on air."""
     rtp = on_air.by_webrtc(index, with_copy=red)
     placed = place(rtp, near=on_air.now_near(index))
     return all([timeline.insert_at(each) for each in placed])
@@ -174,8 +175,8 @@ def test_each_packet_goes_to_the_programme_on_whose_grid_it_lies() -> None:
     for index in range(4):
         insert(timeline, weak, index)
     timeline.announce(strong.announcement())
-    insert(timeline, strong, 0)
-    insert(timeline, weak, 4)  # overtaken
+    assert insert(timeline, strong, 0)
+    assert not insert(timeline, weak, 4)  # overtaken: kept, but no sign of life
     ends = {ssrc: stream.newest_end for ssrc, stream in timeline._streams.items()}
     assert ends == {
         1: us_to_position(DAY_NS // 1000) + 5 * FRAME_SAMPLES,

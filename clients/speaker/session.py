@@ -1,0 +1,41 @@
+"""The seam between the speaker and whatever receives audio beside the WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from clients.speaker.whep import WhepAddress
+from streamer.wire.rtp import RtpPacket
+
+
+class Session(Protocol):
+    """One attempt at receiving over WebRTC; on the event loop."""
+
+    async def run(self) -> None:
+        """Connect and receive until the session is over; then leave nothing behind.
+
+        Raises:
+            WhepError: The server did not take the offer.
+        """
+        ...
+
+    async def ask_again(self, ssrc: int, sequences: Sequence[int]) -> None:
+        """Ask the sender for packets that did not come."""
+        ...
+
+
+class SessionEvents(Protocol):
+    """What a session tells; called on the event loop."""
+
+    def on_connected(self) -> None:
+        """Packets can come now."""
+        ...
+
+    def on_rtp(self, rtp: RtpPacket) -> None:
+        """One came, as it is on the wire."""
+        ...
+
+
+OpenSession: TypeAlias = Callable[[WhepAddress, SessionEvents], Session]
+"Makes a session that is not yet running."
