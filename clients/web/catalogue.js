@@ -22,14 +22,19 @@ export function publicCatalogue(zones) {
   };
 }
 
-/** By GET /zones, /air and /broadcasts?state=on_air: what somebody signed in may hear. */
-export function fullCatalogue(zones, air, broadcasts) {
+/**
+ * By GET /zones, /air and /broadcasts?state=on_air: what somebody signed in may hear.
+ * @param {string|null} bound The zone that their token is bound to, if any.
+ */
+export function fullCatalogue({ zones, air, broadcasts }, bound = null) {
+  const mine = new Set(bound === null ? [] : new ZoneTree(zones).below(bound));
+  const covers = (id) => bound === null || mine.has(id);
   const sounding = air.filter((each) => each.class);
   const strongest = (a, b) => CLASSES.indexOf(b.class) - CLASSES.indexOf(a.class);
   return {
-    tree: new ZoneTree(zones),
+    tree: new ZoneTree(zones.filter(({ id, effective_public }) => effective_public || covers(id))),
     air: new Map(sounding.map((each) => [each.zone_id, each])),
-    programmes: [...broadcasts].sort(strongest),
+    programmes: broadcasts.filter(({ zone_ids }) => zone_ids.every(covers)).sort(strongest),
   };
 }
 

@@ -120,6 +120,7 @@ export class Listening extends EventTarget {
   async #play() {
     try {
       await this.#audio.play();
+      if (this.#machine.blocked) this.#take("sounding");
     } catch (error) {
       // Anything else means that another stream took this one's place.
       if (error.name === "NotAllowedError") this.#take("blocked");

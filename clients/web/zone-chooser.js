@@ -1,5 +1,6 @@
 /** `<zone-chooser>`: a tree of buttons; one zone is listened to. */
 
+import { setClassBadge } from "./class-badge.js";
 import { icon, make } from "./dom.js";
 import { ZoneTreeView } from "./zone-tree-view.js";
 
@@ -28,13 +29,7 @@ export class ZoneChooser extends ZoneTreeView {
     const chosen = id === this.#chosen;
     row.classList.toggle("ticked", chosen);
     row.querySelector(".zone-label").setAttribute("aria-current", String(chosen));
-    const now = this.air.get(id);
-    const badge = row.querySelector(".badge");
-    badge.hidden = !now?.class;
-    if (badge.hidden || badge.dataset.class === now.class) return;
-    badge.dataset.class = now.class;
-    const words = this.text(`class.${now.class}`);
-    badge.replaceChildren(...(now.class === "emergency" ? [icon("emergency")] : []), words);
+    setClassBadge(row.querySelector(".badge"), this.text, this.air.get(id)?.class);
   }
 }
 

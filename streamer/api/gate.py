@@ -21,7 +21,7 @@ MAX_BODY_BYTES = 64 * 1024
 "Of everything but uploads, which have their own limit and are never in memory."
 UPLOAD_PATH = "/api/v1/files"
 HEALTH_PATH = "/healthz"
-PAGE_PATHS = frozenset({"/", "/microphone", "/favicon.ico"})
+PAGE_PATHS = frozenset({"/", "/listen", "/microphone", "/favicon.ico"})
 PAGE_PREFIX = "/assets/"
 "Pages are shells without data; what they show comes through the API."
 WHIP_PREFIX = "/whip"
