@@ -94,5 +94,6 @@ def serve_command(directory: Path, *, port: int = 0, stream_port: int = 0) -> li
         *("python", "-m", "streamer", "serve"),
         *("--data-directory", str(directory), "--host", "127.0.0.1"),
         *("--port", str(port), "--stream-port", str(stream_port)),
+        *("--webrtc-host", "127.0.0.1"),
         *("--log-level", "warning"),
     ]
