@@ -5,6 +5,7 @@ Environment variables begin with ``LOACAST_``; the file's keys are the fields' n
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -40,7 +41,7 @@ class Config(BaseSettings):
     "None: the port after the API's, or any when that is any."
     webrtc: bool = True
     "Whether people and speakers may listen by WebRTC."
-    webrtc_host: str = "0.0.0.0"
+    webrtc_host: IPvAnyAddress = IPv4Address("0.0.0.0")
     "Not that of the API: a proxy before the API does not carry media."
     webrtc_port: int | None = Field(None, ge=0, le=65_535)
     "UDP. None: the port after the speakers', or any when that is any."

@@ -44,6 +44,16 @@ def created(answer: str, location: str, **headers: str) -> Response:
     )
 
 
+def endpoint_only_takes_offers() -> Problem:
+    """Return what other methods are answered; they are reserved (RFC 9725, 4.1)."""
+    return Problem(
+        405,
+        "method-not-allowed",
+        "Post an offer.",
+        headers={"Allow": "POST, OPTIONS"},
+    )
+
+
 def no_trickle() -> Problem:
     """Return what PATCH is answered (RFC 9725, section 4.3.1: 405)."""
     return Problem(

@@ -102,7 +102,7 @@ class LoacastServer:
         """Where WebRTC media come from, as seen from this machine."""
         if self.webrtc is None:
             return None
-        return f"udp://{_reachable(self.config.webrtc_host)}:{self.webrtc.port}"
+        return f"udp://{_reachable(str(self.config.webrtc_host))}:{self.webrtc.port}"
 
     async def _enter(self, stack: AsyncExitStack) -> None:
         config = self.config

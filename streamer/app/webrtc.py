@@ -45,13 +45,14 @@ async def open_port(
         load_or_create, config.certificate_path, now_utc=now_utc
     )
     meter = Meter(metrics)
+    host = str(config.webrtc_host)
     given = [str(address) for address in config.public_addresses]
     port = WebRtcServer(
         DtlsContext(certificate),
         counters=meter,
-        host=config.webrtc_host,
+        host=host,
         port=config.effective_webrtc_port,
-        addresses=given or own_addresses(config.webrtc_host),
+        addresses=given or own_addresses(host),
         max_peers=config.max_webrtc_listeners,
     )
     public = config.max_webrtc_listeners * (100 - RESERVED_PERCENT) // 100

@@ -58,7 +58,7 @@ class Process:
             if line.startswith("Admin token (shown once): "):
                 self.token = line.split()[-1]
             if line.startswith("Listening: "):
-                _, self.api_url, stream = line.split()
+                _, self.api_url, stream, *_ = line.split()
                 self.stream_url = stream.removeprefix("stream=")
                 break
         return self

@@ -10,7 +10,13 @@ from streamer.api.access import ServicesHere
 from streamer.api.fields import Id
 from streamer.api.listening import Wanted, caller_of, place
 from streamer.api.problems import Problem
-from streamer.api.sdp import created, no_trickle, offer_of, preflight
+from streamer.api.sdp import (
+    created,
+    endpoint_only_takes_offers,
+    no_trickle,
+    offer_of,
+    preflight,
+)
 from streamer.api.services import Services
 from streamer.fanout.webrtc.endpoint import TooManyPeersError
 from streamer.fanout.webrtc.listeners import TooManyJoinsError, WebRtcListeners
@@ -29,6 +35,12 @@ router = APIRouter(prefix="/whep", tags=["whep"])
 async def options(session_id: str = "") -> Response:
     """Answer preflights, and say what is taken."""
     return preflight()
+
+
+@router.api_route("", methods=["GET", "HEAD", "PUT"], include_in_schema=False)
+async def refuse_other_methods() -> Response:
+    """Refuse what is no offer."""
+    raise endpoint_only_takes_offers()
 
 
 @router.post("", status_code=201, response_class=Response)

@@ -14,7 +14,13 @@ from streamer.api.orders import demand_session, demand_zones, order
 from streamer.api.principals import Principal
 from streamer.api.problems import Problem
 from streamer.api.requests import MicrophoneSource, NewBroadcast
-from streamer.api.sdp import created, no_trickle, offer_of, preflight
+from streamer.api.sdp import (
+    created,
+    endpoint_only_takes_offers,
+    no_trickle,
+    offer_of,
+    preflight,
+)
 from streamer.api.services import Services
 from streamer.wire.control import ProgrammeClass
 
@@ -55,6 +61,12 @@ router = APIRouter(prefix="/whip", tags=["whip"])
 async def options(session_id: str = "") -> Response:
     """Answer preflights, and say what is taken."""
     return preflight()
+
+
+@router.api_route("", methods=["GET", "HEAD", "PUT"], include_in_schema=False)
+async def refuse_other_methods() -> Response:
+    """Refuse what is no offer."""
+    raise endpoint_only_takes_offers()
 
 
 @router.post("", status_code=201)
