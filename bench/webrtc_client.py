@@ -31,6 +31,12 @@ from streamer.wire.stun import Address, Attribute, MessageType
 
 CHECK_INTERVAL_NS = 5_000_000_000  # RFC 7675, section 5.1
 RETRY_INTERVAL_NS = 250_000_000
+HELLO_INTERVAL_NS = 100_000_000
+"""Until the first flight is sent again.
+
+OpenSSL waits a second, browsers do not; some servers lose what comes right behind the
+first check.
+"""
 _PROFILES = {
     Profile.AEAD_AES_128_GCM: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
     Profile.AES128_CM_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -75,6 +81,8 @@ class LightListener:
         self._outgoing: list[bytes] = []
         self._check_due_ns = 0
         self._checked = False
+        self._hello: list[bytes] = []
+        self._hello_due_ns = 0
 
     @property
     def connected(self) -> bool:
@@ -132,6 +140,10 @@ class LightListener:
             interval = CHECK_INTERVAL_NS if self._checked else RETRY_INTERVAL_NS
             self._check_due_ns = now_ns + int(interval * self._random.uniform(0.8, 1.2))
             self._outgoing.append(self.check())
+        if self._hello and now_ns >= self._hello_due_ns:
+            if self._hello_due_ns:
+                self._outgoing += self._hello
+            self._hello_due_ns = now_ns + HELLO_INTERVAL_NS
         if self._checked and not self.connected:
             self._dtls.handle_timeout()
             self._outgoing += self._dtls.datagrams()
@@ -217,7 +229,8 @@ class LightListener:
         elif message.has_integrity(self.remote.password):
             self._checked = True
             self._dtls.start()
-            self._outgoing += self._dtls.datagrams()
+            self._hello = list(self._dtls.datagrams())
+            self._outgoing += self._hello
 
     def _answer(self, request: stun.StunMessage) -> None:
         """A server that is no ICE-lite one checks us too (RFC 8445, section 7.3)."""
@@ -234,6 +247,7 @@ class LightListener:
 
     def _receive_dtls(self, datagram: bytes) -> None:
         assert self._dtls is not None
+        self._hello = []
         self._dtls.receive(datagram)
         self._outgoing += self._dtls.datagrams()
         if self._dtls.state is DtlsState.FAILED:
