@@ -70,17 +70,19 @@ class HttpPool:
         async with self._turns:
             # A server closes connections it finds idle, just as we use them perhaps.
             while self._idle:
-                connection = self._idle.pop()
                 try:
-                    return await self._exchange(connection, request)
+                    return await self._exchange(self._idle.pop(), request)
                 except (OSError, asyncio.IncompleteReadError):
-                    connection.close()
-            return await self._exchange(
-                await _Connection.open(self._host, self._port), request
-            )
+                    pass
+            connection = await _Connection.open(self._host, self._port)
+            return await self._exchange(connection, request)
 
     async def _exchange(self, connection: _Connection, request: bytes) -> Response:
-        response = await connection.exchange(request)
+        try:
+            response = await connection.exchange(request)
+        except BaseException:
+            connection.close()
+            raise
         if response.headers.get("connection", "").lower() == "close":
             connection.close()
         else:
