@@ -12,8 +12,8 @@ from streamer.wire import red
 from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
 from streamer.wire.sequence import unwrap
 
-RED_PAYLOAD_TYPE = 63
-"Dynamic; the number browsers use for RED."
+RED_PAYLOAD_TYPE = 112
+"Dynamic, and of those that aiortc takes for such: 96 to 127."
 
 
 @dataclass(frozen=True, slots=True)

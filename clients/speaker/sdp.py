@@ -3,7 +3,8 @@
 aiortc gives Opus a payload type of its own and knows no redundancy (RFC 2198). The
 server sends RED only around Opus of payload type 111, which is what browsers offer. As
 packets are taken from aiortc before it decodes them, it need not know: to the server we
-offer what browsers offer, to aiortc we show RED as one more Opus.
+offer what browsers offer, to aiortc we show RED as Opus. It receives the first format of
+an answer alone; that is RED where RED was granted, and then all packets are RED.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def offer_for_server(sdp: str) -> str:
 
 
 def answer_for_aiortc(sdp: str) -> str:
-    """Return the server's answer with RED as one more Opus."""
+    """Return the server's answer with RED, if it is there, as Opus."""
     sdp = re.sub(rf"^a=fmtp:{_RED} .*\n", "", sdp, flags=re.M)
     return re.sub(
         rf"^a=rtpmap:{_RED} red/48000/2",
