@@ -58,7 +58,7 @@ export class ListenView {
     const heard = name === Phase.LISTENING ? programme : null;
     const urgent = heard?.class === "emergency";
     const where = target && !gone ? titleOf(catalogue, target) : "";
-    const words = text(urgent ? "listen.emergency" : `listen.${name}`);
+    const words = text(urgent ? "listen.emergency" : target ? `listen.${name}` : "listen.choose");
     const detail = off
       ? this.#offDetail(target, gone, programme)
       : this.#detail(name, machine, known, now_ms);
@@ -75,7 +75,7 @@ export class ListenView {
 
   #offDetail(target, gone, programme) {
     const { text } = this.#language;
-    if (!target) return text("listen.choose");
+    if (!target) return text("listen.choose.detail");
     if (gone) return text("listen.gone");
     return programme ? "" : text("listen.off.silent");
   }
@@ -89,7 +89,7 @@ export class ListenView {
   #drawButtons({ target, gone }, { phase: name, where }) {
     const { text } = this.#language;
     const [label, symbol] = LABELS[name] ?? ["listen.stop", "stop"];
-    $("listen").disabled = name === Phase.OFF && (target === null || gone);
+    $("dock").hidden = name === Phase.OFF && (target === null || gone);
     setIcon($("listen"), symbol);
     setText($("listen-label"), text(label));
     setText($("listen-hint"), name === Phase.OFF ? where : "");

@@ -126,7 +126,6 @@ function learn() {
   const { catalogue, asked_ms } = stations;
   const [only, ...others] = catalogue.tree.all();
   if (target === null && only && !others.length) target = { kind: "zone", id: only };
-  stations.chosen = target;
   if (listening.machine.wanted) listening.tell(onAirAt(catalogue, target), asked_ms);
   draw();
 }
@@ -159,6 +158,7 @@ function draw() {
   const { catalogue } = stations;
   const now_ms = performance.now();
   const gone = target !== null && stations.asked_ms !== null && !holds(catalogue, target);
+  stations.mark(target, machine.wanted);
   view.draw({ machine, target, gone, catalogue, reception }, now_ms);
   const where = target ? titleOf(catalogue, target) : "";
   const title = onAir(machine, now_ms)?.title ?? where;

@@ -66,10 +66,10 @@ export class StationList extends EventTarget {
     return this.#api.authorization;
   }
 
-  /** @param {import("./catalogue.js").Target|null} target What is marked as chosen. */
-  set chosen(target) {
+  /** Mark *target* as chosen; *live* while it is listened to. */
+  mark(target, live) {
     this.#chosen = target;
-    this.#chooser.chosen = target?.kind === "zone" ? target.id : null;
+    this.#chooser.mark(target?.kind === "zone" ? target.id : null, live);
     this.#drawProgrammes();
   }
 
@@ -122,16 +122,14 @@ export class StationList extends EventTarget {
     // Rows are built anew only when the zones differ, so that nobody's focus is lost.
     const { tree } = catalogue;
     const zones = JSON.stringify(tree.all().map((id) => tree.get(id)).map(rowOf));
-    if (zones !== this.#zones) this.#chooser.tree = tree;
+    if (zones !== this.#zones) {
+      this.#chooser.tree = tree;
+      if (this.#chosen?.kind === "zone") this.#chooser.reveal(this.#chosen.id);
+    }
     this.#zones = zones;
     this.#chooser.air = catalogue.air;
     this.#drawProgrammes();
     this.dispatchEvent(new Event("news"));
-  }
-
-  /** Open the branches above the zone that is chosen. */
-  reveal() {
-    if (this.#chosen?.kind === "zone") this.#chooser.reveal(this.#chosen.id);
   }
 
   #choose(kind, id) {

@@ -251,7 +251,8 @@ export const STRINGS = Object.freeze({
     en: "No zone is open to the public yet.",
   },
   "listen.programmes.heading": { vi: "Từng chương trình", en: "Single programmes" },
-  "listen.choose": {
+  "listen.choose": { vi: "Chọn nơi để nghe", en: "Choose a place" },
+  "listen.choose.detail": {
     vi: "Bấm vào nơi bạn ở trong danh sách.",
     en: "Press the place where you live in the list.",
   },

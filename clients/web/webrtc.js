@@ -33,10 +33,10 @@ export async function exchange(peer, endpoint, headers) {
 }
 
 /** End a session. Never fails: what cannot be told, the server notices by itself. */
-export function remove(resource, headers, { keepalive = false } = {}) {
+export async function remove(resource, headers, { keepalive = false } = {}) {
   const timeout_ms = keepalive ? 0 : DELETING_MS;
   const options = { method: "DELETE", headers, keepalive, timeout_ms };
-  request(resource, options).catch(() => {});
+  await request(resource, options).catch(() => {});
 }
 
 /** Leave only the codecs named in *names*, as far as the browser can be told. */

@@ -64,10 +64,12 @@ export class Downlink extends EventTarget {
   }
 
   /** End the session. Never fails. */
-  close(options) {
-    this.#ended.abort();
-    this.#peer?.close();
-    if (this.#resource) remove(this.#resource, this.#authorization, options);
+  async close(options) {
+    const resource = this.#resource;
     this.#resource = null;
+    this.#ended.abort();
+    // DTLS says goodbye when the peer closes: after DELETE, or there is nothing to delete.
+    if (resource) await remove(resource, this.#authorization, options);
+    this.#peer?.close();
   }
 }

@@ -1,27 +1,38 @@
 /** `<zone-chooser>`: a tree of buttons; one zone is listened to. */
 
 import { setClassBadge } from "./class-badge.js";
-import { icon, make } from "./dom.js";
+import { icon, make, setIcon } from "./dom.js";
 import { ZoneTreeView } from "./zone-tree-view.js";
 
-/** With `chosen`, at any time. Emits "choose" (CustomEvent, the zone's id) at a press. */
+/** Classes that a row names; of the others the title is enough. */
+const NAMED = new Set(["priority", "emergency"]);
+
+/** Emits "choose" (CustomEvent, the zone's id) at a press. */
 export class ZoneChooser extends ZoneTreeView {
   #chosen = null;
+  #live = false;
 
-  /** @param {string|null} id The zone that is marked as chosen. */
-  set chosen(id) {
+  /** Mark zone *id*, or none when null; *live* while it is listened to. */
+  mark(id, live) {
+    if (id === this.#chosen && live === this.#live) return;
     this.#chosen = id;
+    this.#live = live;
     this.refresh();
   }
 
   label(id, words, level) {
     const badge = make("span", { class: "badge", hidden: true });
+    words.querySelector(".zone-air").prepend(badge);
     const button = make("button", { type: "button", class: "zone-label" });
-    button.append(words, level, badge, icon("play"));
+    button.append(words, level, icon("play"));
     button.addEventListener("click", () =>
       this.dispatchEvent(new CustomEvent("choose", { detail: id })),
     );
     return button;
+  }
+
+  airWords({ title }) {
+    return title;
   }
 
   paint(row, id) {
@@ -29,7 +40,10 @@ export class ZoneChooser extends ZoneTreeView {
     const chosen = id === this.#chosen;
     row.classList.toggle("ticked", chosen);
     row.querySelector(".zone-label").setAttribute("aria-current", String(chosen));
-    setClassBadge(row.querySelector(".badge"), this.text, this.air.get(id)?.class);
+    setIcon(row.querySelector(".zone-label > .icon"), chosen && this.#live ? "on_air" : "play");
+    const name = this.air.get(id)?.class;
+    row.querySelector(".zone-air").dataset.class = name ?? "";
+    setClassBadge(row.querySelector(".badge"), this.text, NAMED.has(name) ? name : null);
   }
 }
 

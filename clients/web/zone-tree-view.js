@@ -76,7 +76,12 @@ export class ZoneTreeView extends HTMLElement {
     const now = this.#air.get(id);
     const air = row.querySelector(".zone-air");
     air.hidden = !now?.class;
-    if (!air.hidden) setText(air.lastChild, this.text("zones.on-air", { title: now.title }));
+    if (!air.hidden) setText(air.lastChild, this.airWords(now));
+  }
+
+  /** What a row says about the programme that is on air there. */
+  airWords({ title }) {
+    return this.text("zones.on-air", { title });
   }
 
   #opensAtFirst(id, known) {
