@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from time import monotonic_ns
 
 from bench.findings import Answer
+from bench.http1 import HttpFailed
 from bench.report import percentiles_ms
 from bench.webrtc_crowd import JoinFailed, WebRtcCrowd
 from bench.webrtc_signalling import WhepRefused
@@ -33,6 +34,8 @@ class Churn:
         self._crowd = crowd
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns_of: dict[int, asyncio.Lock] = {}
+        "Of each place: who joins there must have joined before it leaves again."
         self._joins = 0
         self._failed: list[str] = []
         self._join_ns: list[int] = []
@@ -43,6 +46,7 @@ class Churn:
         everyone = [connection.place for connection in self._crowd.connections]
         everyone.sort(key=lambda place: (place not in eager, place))
         self.places = frozenset(everyone[stayers:])
+        self._turns_of = {place: asyncio.Lock() for place in self.places}
         self._task = asyncio.create_task(self._run(rate))
 
     async def stop(self) -> Answer:
@@ -81,13 +85,17 @@ class Churn:
         return zip(itertools.cycle(sorted(self.places)), itertools.cycle(WAYS))
 
     async def _replace(self, place: int, way: dict[str, bool]) -> None:
+        async with self._turns_of[place]:
+            await self._rejoin(place, way)
+
+    async def _rejoin(self, place: int, way: dict[str, bool]) -> None:
         start_ns = monotonic_ns()
         try:
             if self._crowd.is_there(place):
                 await self._crowd.leave(place, **way)
             await self._crowd.join_one(place)
-        except (JoinFailed, WhepRefused, OSError) as error:
-            self._failed.append(str(error))
+        except (JoinFailed, WhepRefused, HttpFailed, EOFError, OSError) as error:
+            self._failed.append(repr(error))
         else:
             self._joins += 1
             self._join_ns.append(monotonic_ns() - start_ns)

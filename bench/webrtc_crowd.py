@@ -121,10 +121,12 @@ class WebRtcCrowd:
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
                 await self._connect(connection)
-        except TimeoutError:
-            raise JoinFailed(f"listener {place} did not connect") from None
-        finally:
-            self._joining.pop(connection, None)
+        except BaseException as error:
+            self._forget(connection)
+            connection.leave(told=False)
+            if isinstance(error, TimeoutError):
+                raise JoinFailed(f"listener {place} did not connect") from None
+            raise
         if place not in self.eager_places:
             self._watch(connection, on=False)
             self._lazy.append(connection)
@@ -138,14 +140,23 @@ class WebRtcCrowd:
             deleted: Whether its resource is deleted.
             told: Whether it says goodbye itself; neither is vanishing.
         """
-        connection = self._placed.pop(place)
+        connection = self._placed[place]
+        self._forget(connection)
+        try:
+            if deleted:
+                await self._signalling.leave(connection.resource)
+        finally:
+            connection.leave(told=told)
+
+    def _forget(self, connection: WebRtcConnection) -> None:
+        """Read it no more."""
         self._watch(connection, on=False)
+        self._joining.pop(connection, None)
         self._lazy = [one for one in self._lazy if one is not connection]
-        self.settle_one(connection)
-        self._expectations.expect(place, None)
-        if deleted:
-            await self._signalling.leave(connection.resource)
-        connection.leave(told=told)
+        if self._placed.get(connection.place) is connection:
+            del self._placed[connection.place]
+            self.settle_one(connection)
+            self._expectations.expect(connection.place, None)
 
     def settle(self) -> None:
         """Bring every account up to date with what was read."""
@@ -177,6 +188,7 @@ class WebRtcCrowd:
             self._joining[connection] = self._loop.create_future()
             connection.tend(monotonic_ns())
             await self._joining[connection]
+            del self._joining[connection]
         if connection.account.closed:
             raise JoinFailed(f"listener {place} failed to shake hands")
 
