@@ -185,3 +185,13 @@ def test_a_listener_of_whom_nothing_is_known_is_read_one_by_one() -> None:
     assert expectations.match(rows, sizes, places, counts).all()
     expectations.expect(0, None)
     assert not expectations.match(rows, sizes, places, counts).any()
+
+
+@pytest.mark.parametrize("member", ["first", "sequence", "timestamp", "ssrc"])
+def test_a_packet_that_differs_in_one_member_is_not_taken_in_bulk(member: str) -> None:
+    last = head_of(datagram(0))
+    expectations = Expectations(1)
+    expectations.expect(0, last._replace(**{member: getattr(last, member) ^ 4}))
+    rows = np.frombuffer(datagram(1), np.uint8)[None, :]
+    sizes, places, counts = np.array([32], np.uint32), np.array([0]), np.array([1])
+    assert not expectations.match(rows, sizes, places, counts).any()
