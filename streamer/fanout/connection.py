@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
@@ -76,12 +74,10 @@ class WebSocketListener:
         "_forget",
         "_messages",
         "_shutting",
-        "_socket",
         "ending",
         "identity",
         "ptime_ms",
         "received_ns",
-        "send",
         "unsent_bytes",
         "write",
     )
@@ -97,12 +93,6 @@ class WebSocketListener:
         self.identity = connection.identity
         self.ptime_ms = connection.ptime_ms
         self.write = connection.transport.write
-        # A descriptor of our own: the transport's number may be another connection's
-        # by the time that we hear of its end.
-        descriptor = connection.transport.get_extra_info("socket").fileno()
-        self._socket = socket.socket(fileno=os.dup(descriptor))
-        self._socket.setblocking(False)
-        self.send = self._socket.send
         self.unsent_bytes = connection.transport.get_write_buffer_size
         self.received_ns = now_ns = clock_ns()
         "Instant at which the last bytes arrived."
@@ -133,7 +123,6 @@ class WebSocketListener:
     def on_closing(self) -> None:
         """Note that nothing may be written any more."""
         self._forget(self)
-        self._socket.close()  # the peer sees the end once the last descriptor is closed
 
     def may_speak(self) -> bool:
         """Count a control message; return whether there were too many."""
@@ -144,7 +133,7 @@ class WebSocketListener:
         if self.ending is not None:
             return
         self.ending = ending
-        self.on_closing()
+        self._forget(self)
         if self._connection.state is State.OPEN:
             goodbye = Goodbye(ending.reason, ending.retry_after_ms)
             self.write(text_frame(serialize(goodbye)))

@@ -2,14 +2,13 @@
 
 uvloop keeps what `write` is given until the loop's iteration ends. So unsent bytes
 mean a stalled link only if they are older than this iteration, here called a turn:
-a member remembers the turn in which something was last queued for it, and none is
-written to while it is stalled.
+a member remembers the turn in which it was last written to, and none is written to
+while it is stalled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TypeAlias
 
 from streamer.fanout.carried import Parcel
@@ -39,30 +38,22 @@ class Delivery:
         self._after_flush: list[Callable[[], None]] = []
 
     def fan_out(self, members: Sequence[Member], parcel: Parcel) -> list[Member]:
-        """Send *parcel* to *members*; return those that are or were stalled.
+        """Write *parcel* to *members*; return those that are or were stalled.
 
-        The hot path: this loop runs 50 times a second over every listener. Where
-        nothing is queued the socket is handed the bytes directly (README.md).
+        The hot path: this loop runs 50 times a second over every listener.
         """
         self._open_turn()
-        data = parcel.data
-        size = len(data)
+        turn, data = self._turn, parcel.data
         held_up: list[Member] = []
         for member in members:
-            if member.unsent() or member.behind:
-                if member.behind or member.turn != self._turn:
-                    held_up.append(member)
-                else:
-                    self._queue(member, data)  # behind this turn's control message
+            if (member.unsent() and member.turn != turn) or member.behind:
+                held_up.append(member)
                 continue
             try:
-                taken = member.send(data)
-            except BlockingIOError:
-                taken = 0
-            except OSError:
+                member.write(data)
+            except (OSError, RuntimeError):
                 continue  # it broke; its connection tells the hub
-            if taken < size:
-                self._queue(member, data[taken:])
+            member.turn = turn
         self._sent += parcel.packets * (len(members) - len(held_up))
         return held_up
 
@@ -72,20 +63,20 @@ class Delivery:
 
     def write(self, member: Member, parcel: Parcel) -> None:
         """Write *parcel* to a member that is not stalled."""
-        if parcel.data:
-            self._open_turn()
-            self._queue(member, parcel.data)
-            self._sent += parcel.packets
+        if not parcel.data:
+            return
+        self._open_turn()
+        try:
+            member.write(parcel.data)
+        except (OSError, RuntimeError):
+            return  # as above
+        member.turn = self._turn
+        self._sent += parcel.packets
 
     def after_flush(self, callback: Callable[[], None]) -> None:
         """Call *callback* once what was written in this turn reached the kernel."""
         self._open_turn()
         self._after_flush.append(callback)
-
-    def _queue(self, member: Member, data: bytes) -> None:
-        with suppress(OSError, RuntimeError):  # it broke, as above
-            member.write(data)
-            member.turn = self._turn
 
     def _open_turn(self) -> None:
         if not self._turn_is_open:

@@ -21,8 +21,8 @@ class ListenerIdentity:
 class Listener(Protocol):
     """One connection of a speaker. Every method is called on the event loop.
 
-    `send` and `unsent_bytes` are called for every packet: let them be the bound
-    methods of socket and transport.
+    `write` and `unsent_bytes` are called for every packet: let them be the
+    transport's own bound methods.
     """
 
     @property
@@ -35,22 +35,8 @@ class Listener(Protocol):
         """Audio per binary message, as asked for; one of `PTIMES_MS`."""
         ...
 
-    def send(self, data: bytes, /) -> int:
-        """Hand whole WebSocket frames to the kernel at once; never waits.
-
-        Only while nothing is unsent. What it does not take is the caller's to `write`.
-
-        Returns:
-            How many bytes the kernel took.
-
-        Raises:
-            BlockingIOError: It took none.
-            OSError: The connection is broken or closed.
-        """
-        ...
-
     def write(self, data: bytes, /) -> None:
-        """Queue whole WebSocket frames, or the rest of one; never waits.
+        """Queue whole WebSocket frames; never waits.
 
         Raises:
             OSError: The connection is broken.
@@ -78,23 +64,10 @@ class FakeListener:
         self.ptime_ms = ptime_ms
         self.stalled = False
         self.broken = False
-        self.room_bytes: int | None = None
-        "What the kernel takes of a `send`; None: all."
         self.taken = bytearray()
         "What reached the peer."
         self.ending: Ending | None = None
         self._queue = bytearray()
-
-    def send(self, data: bytes, /) -> int:
-        """Take *data*, half of it once the link stalls half-way, or nothing."""
-        assert not self._queue, "bytes would overtake what is queued"
-        if self.broken:
-            raise OSError("the socket is closed")
-        if self.stalled:
-            raise BlockingIOError
-        taken = len(data) if self.room_bytes is None else self.room_bytes
-        self.taken += data[:taken]
-        return min(taken, len(data))
 
     def write(self, data: bytes, /) -> None:
         """Queue *data* until the loop's iteration ends, as uvloop does."""

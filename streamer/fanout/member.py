@@ -9,7 +9,7 @@ PACKET_MS = FRAME_NS // 1_000_000
 
 
 class Member:
-    """One listener's place in the hub. `send` and `unsent` are the hot path."""
+    """One listener's place in the hub. `write` and `unsent` are the hot path."""
 
     __slots__ = (
         "behind",
@@ -18,7 +18,6 @@ class Member:
         "listener",
         "missing_index",
         "phase",
-        "send",
         "size",
         "ssrc",
         "stale",
@@ -31,7 +30,6 @@ class Member:
     def __init__(self, listener: Listener, *, phase: int) -> None:
         self.listener = listener
         self.identity = listener.identity
-        self.send = listener.send
         self.write = listener.write
         self.unsent = listener.unsent_bytes
         self.size = listener.ptime_ms // PACKET_MS
@@ -39,7 +37,7 @@ class Member:
         self.phase = phase
         "In ``range(size)``; see `streamer.fanout.carried`."
         self.turn = -1
-        "The loop's iteration in which something was last queued for it."
+        "The loop's iteration in which it was last written to."
         self.ssrc: int | None = None
         "Programme last announced to it."
         self.behind = False

@@ -202,7 +202,7 @@ class WebSocketServer:
         except ConnectionClosed:
             pass  # counted below
         finally:
-            listener.on_closing()
+            self._hub.remove(listener)
             del self._listeners[listener]
             await listener.closed()
             self._metrics.closes.labels(TRANSPORT, listener.count_end()).inc()

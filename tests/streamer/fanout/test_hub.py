@@ -337,30 +337,6 @@ class TestStalledLinks:
         rig.turn()
         assert indexes(events_of(listener), NORMAL) == list(range(5))
 
-    @pytest.mark.parametrize("room_bytes", [0, 1, 7])
-    def test_a_frame_taken_in_part_is_followed_by_its_rest(
-        self, rig: Rig, room_bytes: int
-    ) -> None:
-        """Nothing may come between the two parts, also within one iteration."""
-        listener = rig.join("a")
-        rig.start(NORMAL, "a")
-        rig.tick(2)
-        listener.room_bytes = room_bytes
-        for _ in range(3):
-            rig.emit()
-        rig.turn()
-        listener.room_bytes = None
-        rig.tick(2)
-        assert indexes(events_of(listener), NORMAL) == list(range(7))
-
-    def test_a_broken_socket_disturbs_nobody(self, rig: Rig) -> None:
-        broken, other = rig.join("a"), rig.join("a")
-        rig.start(NORMAL, "a")
-        rig.tick(1)
-        broken.broken = True
-        rig.tick(2)
-        assert indexes(events_of(other), NORMAL) == [0, 1, 2]
-
     def test_a_short_stall_is_made_good(self, rig: Rig) -> None:
         listener = rig.join("a", ptime_ms=60)
         rig.start(NORMAL, "a")
