@@ -118,9 +118,9 @@ class Connection:
         return chunk, now_ns
 
     def speak(self, now_ns: int, *, reporting: bool) -> None:
-        """Ask for the server's clock and, now and then, report, as speakers do."""
+        """Report, or ask for the server's clock: speakers do each every 10 s."""
         ping = masked(TEXT, serialize(Ping(now_ns // 1000)).encode())
-        self._send(ping + _REPORT if reporting else ping)
+        self._send(_REPORT if reporting else ping)
 
     def _note_arrival(self, chunk: Chunk, now_ns: int) -> None:
         if chunk.runs and (ssrc := chunk.runs[-1].start[0]) != self.ssrc:

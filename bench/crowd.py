@@ -14,7 +14,7 @@ from bench.stream import Chunk, programmes
 JOIN_BATCH = 64
 LAZY_PERIOD_NS = 200_000_000
 LAZY_SLICE_NS = 2_000_000
-SPEAK_PERIOD_NS = 5_000_000_000
+SPEAK_PERIOD_NS = 5_000_000_000  # ping and report in turn
 """Between two pings of one listener, as of a speaker; every second time it reports too.
 
 One that says nothing would be taken for gone (FORMAT.md).

@@ -20,6 +20,9 @@ SEEK_SAMPLES = SAMPLE_RATE_HZ
 STEP_SAMPLES = SAMPLE_RATE_HZ // 10
 TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 200
 "5 ms: how far an airing may wander in a recording (the speaker resamples)."
+NEARBY_SAMPLES = SAMPLE_RATE_HZ // 1000
+"""How far from where an airing was its next window is looked for: less than a low
+tone's period, within which one window of it resembles the next."""
 SEEK_SCORE = 0.6
 STEP_SCORE = 0.5
 MIN_STEPS = 5
@@ -136,7 +139,7 @@ def _fits(
     found = []
     for place, airing in enumerate(airings):
         reference = references[airing.pattern]
-        match = match_at(window, start, airing, reference, TOLERANCE_SAMPLES)
+        match = match_at(window, start, airing, reference, NEARBY_SAMPLES)
         if match is not None and match.score >= STEP_SCORE:
             moved = replace(airing, shift_samples=start - match.offset_samples)
             found.append(_Fit(match.score, place, moved))

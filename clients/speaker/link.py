@@ -46,9 +46,9 @@ _log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 3.0
-SILENCE_LIMIT_S = 15.0
+SILENCE_LIMIT_S = 22.0
 "A server that answers no ping for so long is dead, whatever TCP believes."
-PING_PERIOD_S = 5.0
+PING_PERIOD_S = 10.0
 REPORT_PERIOD_S = 10.0
 QUICK_PINGS = 10
 QUICK_PERIOD_S = 0.025

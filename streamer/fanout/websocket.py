@@ -48,7 +48,7 @@ from streamer.wire.control import (
 from streamer.wire.errors import RemoteWireError
 
 BACKLOG = 4096  # a province's speakers come back within a second
-SILENCE_LIMIT_NS = 35_000_000_000
+SILENCE_LIMIT_NS = 28_000_000_000
 TEND_S = 1
 RETURNS_PER_SECOND = 300
 "Handshakes a restarted server is spread over: a third of a core."
