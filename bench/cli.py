@@ -168,7 +168,7 @@ def all_command(
         "bench/results"
     ),
 ) -> None:
-    """Every figure that README.md publishes, and publish it; a quarter of an hour."""
+    """Every figure that README.md publishes, and publish it; three quarters of an hour."""
     questions: dict[str, Question] = {
         "fanout-1000": partial(
             _fanout,
@@ -179,7 +179,17 @@ def all_command(
         "fanout-6000": partial(
             _fanout, fanout.Plan(6000, 10, 60), Field(WEBSOCKET, 6000, ptime_ms=60)
         ),
+        "fanout-webrtc-500": partial(
+            _fanout,
+            fanout.Plan(500, 10, transport=WEBRTC),
+            Field(WEBRTC, 500, ["floor", "aiortc", "janus"]),
+        ),
+        "fanout-webrtc-2500": partial(
+            _fanout, fanout.Plan(2500, 10, transport=WEBRTC), Field(WEBRTC, 2500)
+        ),
+        "join-webrtc": partial(_join, join.Plan(500), Field(WEBRTC, 500)),
         "preempt": partial(_preempt, Field(WEBSOCKET, 1000), preempt.Plan()),
+        "preempt-webrtc": partial(_preempt, Field(WEBRTC, 1000), preempt.Plan()),
         "latency": partial(_latency, 20, 3),
         "stalled": partial(_stalled, 500, 5),
     }
