@@ -168,7 +168,7 @@ def all_command(
         "bench/results"
     ),
 ) -> None:
-    """Every figure that README.md publishes, and publish it; three quarters of an hour."""
+    """Every figure that README.md publishes, published; three quarters of an hour."""
     questions: dict[str, Question] = {
         "fanout-1000": partial(
             _fanout,
