@@ -32,6 +32,10 @@ __all__ = [
 DTLS_MTU_BYTES = 1200
 "Fits every path of the Internet together with its UDP and IP headers."
 
+MAX_RESENDS = 10
+"Of the last flight: more than a peer's timers ask for within the minute."
+
+_OF_A_HANDSHAKE = (b"\x14", b"\x16")  # ChangeCipherSpec, handshake
 _RECORD_HEADER_BYTES = 13
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
 _DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
@@ -104,7 +108,11 @@ class DtlsTransport:
 
     After each call of :meth:`start`, :meth:`receive`, :meth:`handle_timeout` or
     :meth:`close` send what :meth:`datagrams` gives, and call :meth:`handle_timeout`
-    after :meth:`timeout_ns`. Once the peer is known to be through, :meth:`release`.
+    after :meth:`timeout_ns`.
+
+    OpenSSL's object is let go as soon as the handshake is through (see `Farewell`).
+    A peer that missed our last flight gets the same bytes again: it has not seen their
+    sequence numbers, and who has drops them (RFC 6347, section 4.1.2.6).
     """
 
     __slots__ = (
@@ -112,7 +120,9 @@ class DtlsTransport:
         "_context",
         "_farewell",
         "_fingerprints",
-        "_goodbye",
+        "_last_flight",
+        "_outgoing",
+        "_resends",
         "_ssl",
         "error",
         "keys",
@@ -136,9 +146,11 @@ class DtlsTransport:
         self._fingerprints = fingerprints
         self._context = context
         self._ssl: SSL.Connection | None = None
-        "None before there is anything to say, and after :meth:`release`."
+        "None before there is anything to say, and when it was let go."
         self._farewell: Farewell | None = None
-        self._goodbye: bytes | None = None
+        self._last_flight: tuple[bytes, ...] = ()
+        self._resends = MAX_RESENDS
+        self._outgoing: tuple[bytes, ...] = ()
 
     def start(self) -> None:
         """Begin; a server waits for the ClientHello."""
@@ -150,8 +162,7 @@ class DtlsTransport:
         if self.state in (DtlsState.CLOSED, DtlsState.FAILED):
             return
         if self._farewell is not None:
-            if self._farewell.is_in(datagram):
-                self.state = DtlsState.CLOSED
+            self._receive_late(datagram, self._farewell)
             return
         ssl = self._ssl or self._open()
         try:
@@ -166,16 +177,13 @@ class DtlsTransport:
 
     def datagrams(self) -> Iterator[bytes]:
         """Yield what is to be sent now, each at most `DTLS_MTU_BYTES` long."""
-        if self._goodbye is not None:
-            yield self._goodbye
-            self._goodbye = None
-        if self._ssl is None:
-            return
-        try:
-            flight = self._ssl.bio_read(65_536)
-        except SSL.WantReadError:
-            return
-        yield from _pack(_records(flight))
+        outgoing, self._outgoing = self._outgoing, ()
+        if self._ssl is not None:
+            with contextlib.suppress(SSL.WantReadError):  # it has nothing to say
+                outgoing = tuple(_pack(_records(self._ssl.bio_read(65_536))))
+            if self.state is DtlsState.CONNECTED:
+                self._let_go(self._ssl, outgoing)
+        yield from outgoing
 
     def timeout_ns(self) -> int | None:
         """Return how long until :meth:`handle_timeout`; None when nothing is due."""
@@ -193,32 +201,33 @@ class DtlsTransport:
         except SSL.Error:
             self._fail("the handshake was not answered")
 
-    def release(self) -> None:
-        """Let OpenSSL's object go; the end is still said and understood.
-
-        From now on the last flight is not retransmitted: call it when the peer has
-        shown that it has its keys, or no longer asks. Where another cipher suite was
-        agreed on, nothing happens.
-        """
-        ssl = self._ssl
-        if ssl is None or self.state is not DtlsState.CONNECTED:
-            return
-        agreed = ssl.get_protocol_version_name(), ssl.get_cipher_name()
-        secrets = ssl.master_key(), ssl.client_random(), ssl.server_random()
-        if agreed != (farewell.VERSION, farewell.CIPHER) or None in secrets:
-            return
-        ours = Farewell(*secrets)  # type: ignore[arg-type]
-        self._farewell = ours.reversed() if self._client else ours
-        self._ssl = None
-
     def close(self) -> None:
         """Say goodbye (close_notify)."""
         if self.state is DtlsState.CONNECTED and self._ssl is not None:
             with contextlib.suppress(SSL.Error):  # it is over either way
                 self._ssl.shutdown()
         elif self.state is DtlsState.CONNECTED and self._farewell is not None:
-            self._goodbye = self._farewell.serialize()
+            self._outgoing = (self._farewell.serialize(),)
         self.state = DtlsState.CLOSED
+
+    def _let_go(self, ssl: SSL.Connection, last_flight: tuple[bytes, ...]) -> None:
+        """Keep what the end takes; nothing where another cipher suite was agreed on."""
+        agreed = ssl.get_protocol_version_name(), ssl.get_cipher_name()
+        secrets = ssl.master_key(), ssl.client_random(), ssl.server_random()
+        if agreed != (farewell.VERSION, farewell.CIPHER) or None in secrets:
+            return
+        ours = Farewell(*secrets)  # type: ignore[arg-type]
+        self._farewell = ours.reversed() if self._client else ours
+        self._last_flight = () if self._client else last_flight
+        self._ssl = None
+
+    def _receive_late(self, datagram: bytes, end: Farewell) -> None:
+        """Take what comes after the handshake."""
+        if end.is_in(datagram):
+            self.state = DtlsState.CLOSED
+        elif datagram[:1] in _OF_A_HANDSHAKE and self._resends:
+            self._resends -= 1
+            self._outgoing = self._last_flight
 
     def _open(self) -> SSL.Connection:
         """Not before it is needed: an offer that is never followed up costs little."""

@@ -29,8 +29,6 @@ SILENCE_TIMEOUT_NS = 30_000_000_000
 FOLLOW_AFTER_NS = 8_000_000_000
 "A check without USE-CANDIDATE moves a peer once its address was silent for so long."
 MAX_DATAGRAM_BYTES = 2048
-RELEASE_AFTER_NS = 20_000_000_000
-"A peer that missed our last flight has asked again by then, several times."
 REPORT_INTERVAL_NS = 5_000_000_000
 "RFC 3550, section 6.2; each is randomised by half of it (section 6.3.1)."
 
@@ -158,12 +156,8 @@ class Endpoint:
         for peer in tuple(self._connecting):
             self._poll_handshake(peer, now_ns)
         for peer in self._looked_after.next(self._peers):
-            if not peer.connected:
-                continue
-            if now_ns - peer.heard_ns > SILENCE_TIMEOUT_NS:
+            if peer.connected and now_ns - peer.heard_ns > SILENCE_TIMEOUT_NS:
                 self.remove(peer, "silent")
-            elif now_ns - peer.connected_ns > RELEASE_AFTER_NS:
-                peer.dtls.release()
 
     def due_reports(self, *, now_ns: int) -> Iterator[Peer]:
         """Yield the connected peers whose sender report is due; the next is set."""
@@ -265,7 +259,6 @@ class Endpoint:
             self.remove(peer, "closed by peer")
         elif peer.dtls.keys is not None and peer.srtp is None:
             peer.srtp = SrtpSession(peer.dtls.keys)
-            peer.connected_ns = now_ns
             peer.report_due_ns = now_ns + self._report_interval_ns() // 2
             del self._connecting[peer]
             self._observer.peer_connected(peer, now_ns)
@@ -288,7 +281,6 @@ class Endpoint:
             self.outcomes["rtcp_malformed"] += 1
             return
         peer.heard_ns = now_ns
-        peer.dtls.release()  # it has its keys, so it has our last flight
         for item in feedback:
             if isinstance(item, rtcp.Bye):
                 self.remove(peer, "left")

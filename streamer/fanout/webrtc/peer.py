@@ -81,7 +81,6 @@ class Peer:
     addresses: set[Address] = field(default_factory=set)
     "All that carried a valid check."
     dtls_due_ns: int | None = None
-    connected_ns: int = 0
     report_due_ns: int = 0
     srtp: SrtpSession | None = None
     outlet: Outlet | None = None
