@@ -3,8 +3,8 @@
 aiortc gives Opus a payload type of its own and knows no redundancy (RFC 2198). The
 server sends RED only around Opus of payload type 111, which is what browsers offer. As
 packets are taken from aiortc before it decodes them, it need not know: to the server we
-offer what browsers offer, to aiortc we show RED as Opus. It receives the first format of
-an answer alone; that is RED where RED was granted, and then all packets are RED.
+offer what browsers offer, to aiortc we show RED as Opus. Of an answer it receives the
+first format alone; where RED is granted that is RED, and all packets are.
 """
 
 from __future__ import annotations

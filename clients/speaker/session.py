@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
@@ -39,3 +40,33 @@ class SessionEvents(Protocol):
 
 OpenSession: TypeAlias = Callable[[WhepAddress, SessionEvents], Session]
 "Makes a session that is not yet running."
+
+
+class FakeSession:
+    """The shipped fake: does what it is told by whoever holds it."""
+
+    def __init__(self, address: WhepAddress, events: SessionEvents) -> None:
+        self.address = address
+        self.events = events
+        self.asked: list[tuple[int, tuple[int, ...]]] = []
+        "SSRC and sequence numbers of each request."
+        self.left = False
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Wait until told to end."""
+        try:
+            await self._over
+        finally:
+            self.left = True
+
+    async def ask_again(self, ssrc: int, sequences: Sequence[int]) -> None:
+        """Remember what was asked for."""
+        self.asked.append((ssrc, tuple(sequences)))
+
+    def end(self, error: Exception | None = None) -> None:
+        """Let the session be over, by *error* if there is one."""
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
