@@ -163,7 +163,7 @@ def speaker(  # noqa: PLR0913 - one for each option
         transport=module.Transport(
             _one_of(transport, ("websocket", "webrtc", "auto"), "--transport")
         ),
-        api_url=api_url,
+        api_url=_api_url(api_url),
     )
     raise typer.Exit(module.main(config))
 
@@ -204,6 +204,12 @@ def _listen_url(url: str) -> str:
         _fail("name the server, such as ws://host:8081", EXIT_USAGE)
     path = parts.path if parts.path.strip("/") else LISTEN_PATH
     return urlunsplit(parts._replace(path=path))
+
+
+def _api_url(url: str | None) -> str | None:
+    if url is not None and urlsplit(url).scheme not in ("http", "https"):
+        _fail("name the API, such as https://host", EXIT_USAGE)
+    return url
 
 
 def _credential(given: str, file: Path | None) -> str:

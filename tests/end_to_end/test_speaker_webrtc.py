@@ -45,7 +45,7 @@ from tests.end_to_end.chirps import (
 
 pytestmark = pytest.mark.end_to_end
 
-ZONE = "village"
+ZONE, OTHER_ZONE = "village", "market"
 RELAY_HOST = "127.0.0.5"
 
 
@@ -136,7 +136,7 @@ class House:
                 )
                 self.server.bus.publish_packet(packet)
 
-    def start(self, programme: Tape) -> None:
+    def start(self, programme: Tape, zone_id: str = ZONE) -> None:
         on_air = OnAir(
             ssrc=programme.ssrc,
             broadcast_id=f"b{programme.ssrc}",
@@ -145,7 +145,7 @@ class House:
             first_timestamp=programme.timestamp,
             origin_ns=programme.origin_ns,
         )
-        switch = Switch((ZONE,), programme.ssrc, programme.origin_ns)
+        switch = Switch((zone_id,), programme.ssrc, programme.origin_ns)
         self.server.bus.publish_air_change(AirChange((on_air,), (switch,)))
 
     def resume(self, programme: Tape, from_ns: int) -> None:
@@ -153,7 +153,7 @@ class House:
         self.server.bus.publish_air_change(AirChange(switches=(switch,)))
 
     def silence(self, programme: Tape) -> None:
-        switch = Switch((ZONE,), None, programme.end_ns)
+        switch = Switch((ZONE, OTHER_ZONE), None, programme.end_ns)
         change = AirChange(switches=(switch,), ended=(programme.ssrc,))
         self.server.bus.publish_air_change(change)
 
@@ -170,13 +170,14 @@ async def house(directory: Path) -> AsyncIterator[House]:
     )
     async with LoacastServer(config) as server:
         zones, speakers = server.services.zones, server.services.speakers
-        await zones.create(
-            zone_id=ZONE,
-            parent_id=None,
-            name="Thôn",
-            level=ZoneLevel.VILLAGE,
-            playout_delay_ms=DELAY_MS,
-        )
+        for zone_id in (ZONE, OTHER_ZONE):
+            await zones.create(
+                zone_id=zone_id,
+                parent_id=None,
+                name="Thôn",
+                level=ZoneLevel.VILLAGE,
+                playout_delay_ms=DELAY_MS,
+            )
         speaker, credential = await speakers.enrol(
             name="Loa", zone_id=ZONE, volume_percent=100
         )
@@ -400,6 +401,33 @@ async def test_audio_outlives_a_broken_websocket(tmp_path: Path) -> None:
         counters = speaker.status.counters
     assert counters.concealed_samples == counters.packets_lost == 0
     assert_all_heard(path, UP, programme, 16)
+
+
+async def test_a_speaker_that_is_moved_hears_its_new_zone(tmp_path: Path) -> None:
+    path = tmp_path / "heard.wav"
+    async with house(tmp_path) as station, speaking(station, path) as speaker:
+        await until(over(Transport.WEBRTC, speaker))
+        here = tape(UP, 12, ssrc=1, start_ns=monotonic_ns())
+        there = tape(DOWN, 12, ssrc=2, start_ns=here.origin_ns + 7_777_777)
+        station.start(here)
+        station.start(there, OTHER_ZONE)
+        airing = asyncio.gather(station.air(here), station.air(there))
+        await asyncio.sleep(1.5)
+        moved_ns = monotonic_ns()
+        speakers = station.server.services.speakers
+        await speakers.change(station.speaker_id, {"zone_id": OTHER_ZONE})
+        await airing
+        station.silence(there)
+        await play_out()
+        assert speaker.status.transport is Transport.WEBRTC
+        assert speaker.status.webrtc_mishap is None
+    heard = Heard.read(path)
+    former, later = heard.errors(UP, here, 12), heard.errors(DOWN, there, 12)
+    period_ns = 250_000_000
+    chirps = (moved_ns - here.origin_ns) // period_ns
+    assert [e is not None for e in former[: chirps - 1]] == [True] * (chirps - 1)
+    assert former[chirps + 1 :] == [None] * (11 - chirps)
+    assert all(e is not None and abs(e) <= TOLERANCE for e in later[chirps + 1 :])
 
 
 async def test_reports_name_the_transport(
