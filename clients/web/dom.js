@@ -14,7 +14,7 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** An icon of icons.svg, for the eye only. */
+/** An icon of icons.svg (see icons.js), for the eye only. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
@@ -27,7 +27,7 @@ export function icon(name) {
 /** Make *svg* show another icon. */
 export function setIcon(svg, name) {
   const use = svg.querySelector("use");
-  const wanted = `/assets/icons.svg#${name}`;
+  const wanted = `#icon-${name}`;
   if (use.getAttribute("href") !== wanted) use.setAttribute("href", wanted);
 }
 

@@ -97,21 +97,20 @@ export class ListenView {
     $("retry").hidden = name !== Phase.RECONNECTING;
   }
 
-  #drawQuality({ machine, reception }, { phase: name }) {
+  #drawQuality({ reception }, { phase: name }) {
     const { text } = this.#language;
-    $("quality").hidden = machine.link !== "open";
     const { verdict, latency_ms, lost, concealed } = reception;
-    const shown = name === Phase.LISTENING ? verdict : null;
-    $("quality").dataset.verdict = shown ?? "";
-    setText($("verdict"), text(`quality.${shown ?? "none"}`));
+    $("quality").hidden = name !== Phase.LISTENING || verdict === null;
+    if ($("quality").hidden) return;
+    $("quality").dataset.verdict = verdict;
+    setText($("verdict"), text(`quality.${verdict}`));
     const percent = new Intl.NumberFormat(this.#language.current, {
       style: "percent",
       maximumFractionDigits: 1,
     });
-    const share = (value) => (value === null ? "–" : percent.format(value));
-    setText($("latency"), latency_ms === null ? "–" : `${latency_ms} ms`);
-    setText($("loss"), share(lost));
-    setText($("concealed"), share(concealed));
+    setText($("latency"), `${latency_ms} ms`);
+    setText($("loss"), percent.format(lost));
+    setText($("concealed"), percent.format(concealed));
   }
 
   /** Say what is new once; an emergency louder than the rest. */

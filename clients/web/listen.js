@@ -1,6 +1,7 @@
 /** The Listen page: composition root. */
 
 import { holds, onAirAt, titleOf } from "./catalogue.js";
+import { loadIcons } from "./icons.js";
 import { Language } from "./language.js";
 import { Phase, onAir, phase } from "./listen-state.js";
 import { ListenView } from "./listen-view.js";
@@ -28,11 +29,14 @@ const view = new ListenView(language);
 /** What the big button listens to. */
 let target = remembered();
 let flowing = false;
-let problem = null;
+/** The problem of the connection that the notice is about. */
+let told = null;
+/** Whether the notice says that the server never answered. */
+let unanswered = false;
 
 listening.addEventListener("change", follow);
 stations.addEventListener("news", learn);
-stations.addEventListener("problem", ({ detail }) => failed(detail));
+stations.addEventListener("problem", ({ detail }) => miss(detail));
 stations.addEventListener("choose", ({ detail }) => listen(detail));
 signIn.addEventListener("entered", ({ detail }) => enter(detail));
 language.addEventListener("change", draw);
@@ -49,7 +53,9 @@ joinVolume({
 });
 onKeys({ play: () => target && listen(target), stop: () => listening.leave() });
 masthead.open();
-begin();
+loadIcons();
+if ("RTCPeerConnection" in window) begin();
+else notice.say(() => language.text("listen.unsupported"));
 
 /** The zone of the link that led here, or the one listened to last. */
 function remembered() {
@@ -124,6 +130,8 @@ function listen(chosen) {
 /** The server told what is on air. */
 function learn() {
   const { catalogue, asked_ms } = stations;
+  if (unanswered) notice.clear();
+  unanswered = false;
   const [only, ...others] = catalogue.tree.all();
   if (target === null && only && !others.length) target = { kind: "zone", id: only };
   if (listening.machine.wanted) listening.tell(onAirAt(catalogue, target), asked_ms);
@@ -139,18 +147,28 @@ function follow() {
   if (flows !== flowing) stations.hurry();
   flowing = flows;
   stations.tick();
-  if (machine.problem !== problem) {
-    problem = machine.problem;
+  if (machine.problem !== told) {
+    told = machine.problem;
     notice.clear();
-    if (problem) failed(problem);
+    if (told) failed(told);
   }
   draw();
 }
 
+/** The connection failed: lastingly, or it is tried again. */
 function failed(problem) {
   if (problem.status === 401 && session.token !== null) leave(problem);
-  // Without a connection the page says so by itself, while it tries again.
-  else if (problem.status !== 0 || problem.slug === "no-media") notice.problem(problem);
+  // That nothing answers, the page says by itself while it tries again.
+  else if (problem.slug !== "no-connection") notice.problem(problem);
+}
+
+/** The server did not tell what is on air: of interest while nothing is known at all. */
+function miss(problem) {
+  if (problem.status === 401 && session.token !== null) leave(problem);
+  else if (stations.asked_ms === null) {
+    unanswered = true;
+    notice.problem(problem);
+  }
 }
 
 function draw() {

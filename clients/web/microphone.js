@@ -1,6 +1,7 @@
 /** The microphone page: composition root. */
 
 import { Desk } from "./desk.js";
+import { loadIcons } from "./icons.js";
 import { Language } from "./language.js";
 import { Masthead } from "./masthead.js";
 import { Notice } from "./notice.js";
@@ -20,6 +21,7 @@ signIn.addEventListener("entered", ({ detail }) => work(detail));
 desk.addEventListener("locked-out", ({ detail }) => leave(detail));
 $("sign-out").addEventListener("click", () => leave());
 masthead.open();
+loadIcons();
 signIn.resume();
 
 /** Somebody signed in. */

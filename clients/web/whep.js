@@ -47,13 +47,15 @@ export class Downlink extends EventTarget {
       this.close();
       throw new Problem("no-media");
     }
-    await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    await peer.setRemoteDescription({ type: "answer", sdp: answer }).catch((error) => {
+      throw new Problem("unreadable-answer", { detail: String(error) });
+    });
     await connected(peer, this.#ended.signal);
     const tell = (detail) => this.dispatchEvent(new CustomEvent("state", { detail }));
     peer.addEventListener("connectionstatechange", () => tell(peer.connectionState));
     // A server that says goodbye closes DTLS; not every browser calls that a state.
     const [{ transport }] = peer.getReceivers();
-    transport.addEventListener("statechange", () => {
+    transport?.addEventListener("statechange", () => {
       if (transport.state === "closed" || transport.state === "failed") tell(transport.state);
     });
   }

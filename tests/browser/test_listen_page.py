@@ -270,7 +270,7 @@ def test_it_tells_how_well_it_is_received(citizen: Citizen, station: Station) ->
     station.start_tone(BULLETIN, COMMUNE, "normal")
     citizen.choose(HERE)
     citizen.wait_for("listening", "normal")
-    citizen.page.wait_for_selector("#quality:not([data-verdict=''])")
+    citizen.page.wait_for_selector("#quality:visible")
     latency_ms = int(citizen.text("#latency").removesuffix(" ms"))
     assert 5 < latency_ms < 1000
     assert citizen.text("#loss").endswith("%")
@@ -306,6 +306,9 @@ def test_it_comes_back_after_the_server_was_restarted(
     citizen.wait_for("reconnecting", timeout_s=20)
     assert citizen.text("#phase") == "Mất kết nối"
     assert citizen.page.is_visible("#retry")
+    # What shows it must not itself come from the server that is gone.
+    icon = "document.querySelector('.hero-icon use').getBBox().width"
+    assert citizen.page.evaluate(icon) > 0
     station.start()
     citizen.wait_for("silent", timeout_s=40)
     since = len(citizen.heard())
@@ -524,5 +527,5 @@ def test_an_emergency_looks_like_one(
     words = {"vi": "KHẨN CẤP", "en": "EMERGENCY"}[language]
     assert citizen.text("#phase") == words
     assert citizen.page.locator(".hero-icon use").get_attribute("href") == (
-        "/assets/icons.svg#emergency"
+        "#icon-emergency"
     )
