@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Self
 
 from streamer.wire.errors import RemoteWireError
@@ -27,6 +27,7 @@ _FINGERPRINT_XOR = 0x5354554E  # RFC 8489, section 14.7
 _INTEGRITY_BYTES = 20
 _FINGERPRINT_BYTES = 4
 _TLV_BYTES = 4
+_IPV4_BYTES = 4
 
 
 class MessageType(IntEnum):
@@ -141,17 +142,25 @@ def serialize(
 
 def xor_mapped_address(address: Address, transaction_id: bytes) -> bytes:
     """Return the value of XOR-MAPPED-ADDRESS (RFC 8489, section 14.2)."""
-    host = ip_address(address[0])
-    family = 2 if isinstance(host, IPv6Address) else 1
+    host = _packed(address[0])
+    family = 1 if len(host) == _IPV4_BYTES else 2
     port = address[1] ^ MAGIC_COOKIE >> 16
-    mask = (MAGIC_COOKIE.to_bytes(4) + transaction_id)[: len(host.packed)]
-    packed = bytes(a ^ b for a, b in zip(host.packed, mask, strict=True))
-    return struct.pack("!BBH", 0, family, port) + packed
+    mask = (MAGIC_COOKIE.to_bytes(4) + transaction_id)[: len(host)]
+    masked = int.from_bytes(host) ^ int.from_bytes(mask)
+    return struct.pack("!BBH", 0, family, port) + masked.to_bytes(len(host))
 
 
 def error_code(code: int, reason: str) -> bytes:
     """Return the value of ERROR-CODE (RFC 8489, section 14.8)."""
     return struct.pack("!HBB", 0, code // 100, code % 100) + reason.encode()
+
+
+def _packed(host: str) -> bytes:
+    """Return an address as bytes; `ipaddress` takes ten times as long for IPv4.
+
+    Thousands of listeners prove their consent, each some times a minute.
+    """
+    return IPv6Address(host).packed if ":" in host else bytes(map(int, host.split(".")))
 
 
 def _parse_header(data: bytes) -> tuple[MessageType, bytes]:

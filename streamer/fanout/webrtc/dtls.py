@@ -75,6 +75,7 @@ class DtlsContext:
 
     def __init__(self, certificate: Certificate) -> None:
         self.certificate = certificate
+        self.fingerprint = certificate.fingerprint
         self.ssl = SSL.Context(SSL.DTLS_METHOD)
         self.ssl.set_max_proto_version(farewell.DTLS_1_2)
         # Any certificate passes here: the SDP's fingerprint decides (RFC 8827, 5.1).
@@ -216,8 +217,7 @@ class DtlsTransport:
         secrets = ssl.master_key(), ssl.client_random(), ssl.server_random()
         if agreed != (farewell.VERSION, farewell.CIPHER) or None in secrets:
             return
-        ours = Farewell(*secrets)  # type: ignore[arg-type]
-        self._farewell = ours.reversed() if self._client else ours
+        self._farewell = Farewell(*secrets, client=self._client)  # type: ignore[arg-type]
         self._last_flight = () if self._client else last_flight
         self._ssl = None
 

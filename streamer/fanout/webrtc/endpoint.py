@@ -103,7 +103,7 @@ class Endpoint:
         local = Local(
             ufrag=peer.ufrag,
             password=peer.password.decode(),
-            fingerprint=self._context.certificate.fingerprint,
+            fingerprint=self._context.fingerprint,
             candidates=self.settings.candidates,
             ssrc=self.settings.ssrc,
             cname=self.settings.cname,

@@ -27,6 +27,7 @@ _ALERT = 21
 _EPOCH = 1
 _FATAL = 2
 _CLOSE_NOTIFY = b"\x01\x00"  # level warning (RFC 5246, section 7.2)
+_KEY_BLOCK_BYTES = 40
 _NONCE_BYTES, _TAG_BYTES = 8, 16
 _LENGTH = _NONCE_BYTES + len(_CLOSE_NOTIFY) + _TAG_BYTES
 _SEQUENCE_HIGH = 0x8000
@@ -36,23 +37,27 @@ _SEQUENCE_HIGH = 0x8000
 class Farewell:
     """Tells a peer's authentic end, and writes ours."""
 
-    __slots__ = ("_read_key", "_read_salt", "_write_key", "_write_salt")
+    __slots__ = ("_client", "_keys", "_secrets")
 
     def __init__(
-        self, master_secret: bytes, client_random: bytes, server_random: bytes
+        self,
+        master_secret: bytes,
+        client_random: bytes,
+        server_random: bytes,
+        *,
+        client: bool = False,
     ) -> None:
-        """Derive the keys as a server has them (RFC 5246, section 6.3)."""
-        seed = b"key expansion" + server_random + client_random
-        block = _p_sha256(master_secret, seed, 40)
-        self._read_key, self._write_key = block[:16], block[16:32]
-        self._read_salt, self._write_salt = block[32:36], block[36:40]
+        """Keep what the keys are made of; they are made when one is needed.
 
-    def reversed(self) -> Farewell:
-        """Return the same for the client."""
-        other = object.__new__(Farewell)
-        other._read_key, other._write_key = self._write_key, self._read_key
-        other._read_salt, other._write_salt = self._write_salt, self._read_salt
-        return other
+        Args:
+            master_secret: As agreed on in the handshake.
+            client_random: Of its ClientHello.
+            server_random: Of its ServerHello.
+            client: Whether we are the client.
+        """
+        self._secrets = master_secret, b"key expansion" + server_random + client_random
+        self._client = client
+        self._keys: _Keys | None = None
 
     def is_in(self, datagram: bytes) -> bool:
         """Return whether *datagram* holds the peer's close_notify or fatal alert."""
@@ -65,9 +70,8 @@ class Farewell:
         """Return our close_notify, a datagram; always the same one."""
         # RFC 5288, section 3: the explicit nonce may be the sequence number.
         nonce = struct.pack("!HHI", _EPOCH, _SEQUENCE_HIGH, 0)
-        sealed = AESGCM(self._write_key).encrypt(
-            self._write_salt + nonce, _CLOSE_NOTIFY, _additional(nonce)
-        )
+        key, salt = self._key_block().write(client=self._client)
+        sealed = AESGCM(key).encrypt(salt + nonce, _CLOSE_NOTIFY, _additional(nonce))
         head = _HEADER.pack(_ALERT, DTLS_1_2, _EPOCH, _SEQUENCE_HIGH, 0, _LENGTH)
         return head + nonce + sealed
 
@@ -85,11 +89,32 @@ class Farewell:
                 continue
             nonce, sealed = body[:_NONCE_BYTES], body[_NONCE_BYTES:]
             additional = _additional(struct.pack("!HHI", epoch, high, low))
+            key, salt = self._key_block().write(client=not self._client)
             try:
-                cipher = AESGCM(self._read_key)
-                yield cipher.decrypt(self._read_salt + nonce, sealed, additional)
+                yield AESGCM(key).decrypt(salt + nonce, sealed, additional)
             except InvalidTag:
                 continue
+
+    def _key_block(self) -> _Keys:
+        if self._keys is None:
+            self._keys = _Keys(_p_sha256(*self._secrets, _KEY_BLOCK_BYTES))
+        return self._keys
+
+
+class _Keys:
+    """The key block (RFC 5246, section 6.3; RFC 5288, section 3)."""
+
+    __slots__ = ("_block",)
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+
+    def write(self, *, client: bool) -> tuple[bytes, bytes]:
+        """Return the key and the salt that this side writes with."""
+        block = self._block
+        if client:
+            return block[:16], block[32:36]
+        return block[16:32], block[36:40]
 
 
 def _additional(sequence: bytes) -> bytes:
