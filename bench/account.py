@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from bench.stream import Chunk, Place, read_chunk
+from bench.stream import Chunk, Place, Run, read_chunk
 from streamer.media.frame import FRAME_NS, FRAME_SAMPLES, samples_to_ns
 from streamer.media.opus import OpusEncoder
 from streamer.programme.condition import Conditioner
@@ -57,37 +57,26 @@ class Interval:
     count: int
 
 
-class Account:
+class Intervals:
     """What one listener received; every packet, told apart by its numbers.
 
     Runs that go on are merged, so a listener that misses nothing holds one interval
     per programme.
     """
 
-    __slots__ = ("_expected", "_rest", "audio_bytes", "closed", "intervals", "messages")
+    __slots__ = ("_expected", "intervals")
 
     def __init__(self) -> None:
         self.intervals: list[Interval] = []
-        self.messages = 0
-        self.audio_bytes = 0
-        self.closed = False
-        self._rest = b""
         self._expected: Place | None = None
 
-    def take(self, data: bytes) -> Chunk:
-        """Account for *data* as read from the socket; return what it completed."""
-        chunk = read_chunk(self._rest + data if self._rest else data)
-        self._rest = chunk.rest
-        self.messages += len(chunk.ends)
-        self.audio_bytes += chunk.audio_bytes
-        self.closed = self.closed or chunk.closed
-        for run in chunk.runs:
-            if run.start == self._expected:
-                self.intervals[-1].count += run.packets
-            else:
-                self.intervals.append(Interval(run.start, run.packets))
-            self._expected = run.following
-        return chunk
+    def add(self, run: Run) -> None:
+        """Account for the packets of *run*."""
+        if run.start == self._expected:
+            self.intervals[-1].count += run.packets
+        else:
+            self.intervals.append(Interval(run.start, run.packets))
+        self._expected = run.following
 
     def forget(self) -> None:
         """Keep only the interval that goes on: what came before was evaluated."""
@@ -117,3 +106,27 @@ class Account:
             for interval in self.intervals
             if interval.start[0] == ssrc
         }
+
+
+class Account(Intervals):
+    """One listener of a WebSocket: its bytes, cut as they may be, into packets."""
+
+    __slots__ = ("_rest", "audio_bytes", "closed", "messages")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages = 0
+        self.audio_bytes = 0
+        self.closed = False
+        self._rest = b""
+
+    def take(self, data: bytes) -> Chunk:
+        """Account for *data* as read from the socket; return what it completed."""
+        chunk = read_chunk(self._rest + data if self._rest else data)
+        self._rest = chunk.rest
+        self.messages += len(chunk.ends)
+        self.audio_bytes += chunk.audio_bytes
+        self.closed = self.closed or chunk.closed
+        for run in chunk.runs:
+            self.add(run)
+        return chunk

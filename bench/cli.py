@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -14,12 +10,28 @@ from typing import Annotated, TypeAlias
 import typer
 from rich.console import Console
 
-from bench import fanout, latency, machine, preempt, publish, report, stalled
-from bench.contender import Peer
+from bench import (
+    churn,
+    fanout,
+    join,
+    latency,
+    machine,
+    preempt,
+    publish,
+    report,
+    stalled,
+)
 from bench.demo import demo
-from bench.processes import cores
-from bench.seed import seed
-from bench.server import Server
+from bench.field import (
+    TRANSPORTS,
+    WEBRTC,
+    WEBSOCKET,
+    WEBSOCKET_PEERS,
+    Field,
+    NoSuchPeer,
+    our_server,
+)
+from bench.webrtc_contender import GCM, PROFILES
 
 app = typer.Typer(
     help="Measure Loacast and its peers.",
@@ -34,55 +46,97 @@ Question: TypeAlias = Callable[[], list[report.Row]]
 README = Path(__file__).with_name("README.md")
 _commit = cache(machine.commit)  # before a results file of an earlier run is changed
 
-PEERS = {"floor": "floor", "websockets": "broadcast"}
-"What `--against` takes, and the module of `bench.peers` behind it."
-
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Where to write what was found.")
 ]
 Listeners = Annotated[int, typer.Option(min=1, help="How many speakers listen.")]
+Transport = Annotated[str, typer.Option(help="websocket or webrtc.")]
+Against = Annotated[
+    str,
+    typer.Option(
+        help="Peers, by comma: floor,websockets; or floor,engine,aiortc,janus."
+    ),
+]
+Ours = Annotated[bool, typer.Option(help="Whether our own server is measured.")]
+Srtp = Annotated[str, typer.Option(help="Its profile, the same for everybody.")]
 Rounds = Annotated[
     int, typer.Option(min=1, help="Counted ones; one more is run and dropped.")
 ]
 
 
 @app.command("fanout")
-def fanout_command(
+def fanout_command(  # noqa: PLR0913 – as many options as the question has
     *,
-    transport: Annotated[
-        str, typer.Option(help="Only websocket, so far.")
-    ] = "websocket",
+    transport: Transport = WEBSOCKET,
     listeners: Listeners = 1000,
     seconds: Annotated[float, typer.Option(min=1, help="Measured in a round.")] = 10,
     ptime: Annotated[
-        int, typer.Option(help="Milliseconds a message: 20, 40, 60.")
+        int, typer.Option(help="Milliseconds a message: 20, or over websocket 40, 60.")
     ] = 20,
-    against: Annotated[
-        str, typer.Option(help="Peers, by comma: floor,websockets.")
-    ] = "",
+    against: Against = "",
+    ours: Ours = True,
+    srtp: Srtp = GCM,
     rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
-    """CPU, memory and lateness per listener, beside peers (rows 2 to 5 and 8)."""
-    peers = [name.strip() for name in against.split(",") if name.strip()]
-    if transport != "websocket" or ptime not in (20, 40, 60):
-        raise typer.BadParameter("need --transport websocket and --ptime 20, 40 or 60")
-    if unknown := set(peers) - set(PEERS):
-        raise typer.BadParameter(f"no such peer: {', '.join(sorted(unknown))}")
-    plan = fanout.Plan(listeners, seconds, ptime, rounds)
-    _answer("fanout", partial(_fanout, plan, peers), json)
+    """CPU, memory and lateness per listener, beside peers (rows 1 to 5 and 8)."""
+    if ptime not in (20, 40, 60) or (transport == WEBRTC and ptime != 20):
+        raise typer.BadParameter("need --ptime 20, or over websocket 40 or 60")
+    field = _field(
+        transport, listeners, against, ours=ours, profile=srtp, ptime_ms=ptime
+    )
+    plan = fanout.Plan(listeners, seconds, ptime, rounds, transport=field.transport)
+    _answer("fanout", partial(_fanout, plan, field), json)
+
+
+@app.command("join")
+def join_command(
+    *,
+    transport: Transport = WEBRTC,
+    listeners: Listeners = 500,
+    against: Against = "",
+    ours: Ours = True,
+    srtp: Srtp = GCM,
+    rounds: Rounds = 5,
+    json: JsonFile = None,
+) -> None:
+    """CPU of the server to join, and time until everybody hears audio (row 5)."""
+    field = _field(transport, listeners, against, ours=ours, profile=srtp)
+    if "floor" in field.peers or (field.transport == WEBSOCKET and field.peers):
+        raise typer.BadParameter("nobody can join a floor, or websockets, on air")
+    plan = join.Plan(listeners, rounds, field.transport)
+    _answer("join", partial(_join, plan, field), json)
+
+
+@app.command("churn")
+def churn_command(
+    *,
+    minutes: Annotated[float, typer.Option(min=0.1, help="After a warm-up.")] = 10,
+    listeners: Listeners = 1000,
+    rate: Annotated[float, typer.Option(min=0.1, help="Joins a second.")] = 20,
+    against: Against = "",
+    ours: Ours = True,
+    json: JsonFile = None,
+) -> None:
+    """Listeners over WebRTC that come and go: leaks, and lateness of who stays."""
+    field = _field(WEBRTC, listeners, against, ours=ours)
+    plan = churn.Plan(listeners, rate, minutes)
+    _answer("churn", partial(_churn, plan, field), json)
 
 
 @app.command("preempt")
 def preempt_command(
     *,
+    transport: Transport = WEBSOCKET,
     listeners: Listeners = 1000,
     trials: Annotated[int, typer.Option(min=1, help="Emergencies in a round.")] = 20,
     rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
-    _answer("preempt", partial(_preempt, listeners, preempt.Plan(trials, rounds)), json)
+    field = _field(transport, listeners)
+    plan = preempt.Plan(trials, rounds)
+    _answer("preempt", partial(_preempt, field, plan), json)
 
 
 @app.command("latency")
@@ -114,12 +168,28 @@ def all_command(
         "bench/results"
     ),
 ) -> None:
-    """Every figure that README.md publishes, and publish it; a quarter of an hour."""
+    """Every figure that README.md publishes, published; three quarters of an hour."""
     questions: dict[str, Question] = {
-        "fanout-1000": partial(_fanout, fanout.Plan(1000, 10), list(PEERS)),
-        "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), []),
-        "fanout-6000": partial(_fanout, fanout.Plan(6000, 10, 60), []),
-        "preempt": partial(_preempt, 1000, preempt.Plan()),
+        "fanout-1000": partial(
+            _fanout,
+            fanout.Plan(1000, 10),
+            Field(WEBSOCKET, 1000, list(WEBSOCKET_PEERS)),
+        ),
+        "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), Field(WEBSOCKET, 2000)),
+        "fanout-6000": partial(
+            _fanout, fanout.Plan(6000, 10, 60), Field(WEBSOCKET, 6000, ptime_ms=60)
+        ),
+        "fanout-webrtc-500": partial(
+            _fanout,
+            fanout.Plan(500, 10, transport=WEBRTC),
+            Field(WEBRTC, 500, ["floor", "aiortc", "janus"]),
+        ),
+        "fanout-webrtc-2500": partial(
+            _fanout, fanout.Plan(2500, 10, transport=WEBRTC), Field(WEBRTC, 2500)
+        ),
+        "join-webrtc": partial(_join, join.Plan(500), Field(WEBRTC, 500)),
+        "preempt": partial(_preempt, Field(WEBSOCKET, 1000), preempt.Plan()),
+        "preempt-webrtc": partial(_preempt, Field(WEBRTC, 1000), preempt.Plan()),
         "latency": partial(_latency, 20, 3),
         "stalled": partial(_stalled, 500, 5),
     }
@@ -152,49 +222,49 @@ def _answer(bench: str, question: Question, file: Path | None) -> None:
         console.print(f"written to {file}")
 
 
-def _fanout(plan: fanout.Plan, peers: Sequence[str]) -> list[report.Row]:
-    with _our_server(plan.listeners) as ours:
-        openers: list[fanout.Opener] = [ours]
-        for name in peers:
-            openers.append(
-                partial(
-                    Peer,
-                    name,
-                    PEERS[name],
-                    listeners=plan.listeners,
-                    ptime_ms=plan.ptime_ms,
-                    core=cores()[0],
-                )
-            )
+def _field(
+    transport: str,
+    listeners: int,
+    against: str = "",
+    *,
+    ours: bool = True,
+    profile: str = GCM,
+    ptime_ms: int = 20,
+) -> Field:
+    names = [name.strip() for name in against.split(",") if name.strip()]
+    if transport not in TRANSPORTS or profile not in PROFILES:
+        raise typer.BadParameter(f"need one of {TRANSPORTS} and of {PROFILES}")
+    try:
+        return Field(transport, listeners, names, ours, ptime_ms, profile)
+    except NoSuchPeer as error:
+        raise typer.BadParameter(f"no such peer: {error}") from None
+
+
+def _fanout(plan: fanout.Plan, field: Field) -> list[report.Row]:
+    with field.openers() as openers:
         return fanout.run(plan, openers, console.print)
 
 
-def _preempt(listeners: int, plan: preempt.Plan) -> list[report.Row]:
-    with _our_server(listeners) as ours, ours() as server:
-        return preempt.run(server, listeners, plan, console.print)
+def _join(plan: join.Plan, field: Field) -> list[report.Row]:
+    with field.openers() as openers:
+        return join.run(plan, openers, console.print)
+
+
+def _churn(plan: churn.Plan, field: Field) -> list[report.Row]:
+    with field.openers() as openers:
+        return churn.run(plan, openers, console.print)
+
+
+def _preempt(field: Field, plan: preempt.Plan) -> list[report.Row]:
+    with field.our_opener() as ours, ours() as server:
+        return preempt.run(server, field.listeners, plan, console.print)
 
 
 def _latency(seconds: float, rounds: int) -> list[report.Row]:
-    with _our_server(2) as ours:
+    with our_server(2) as ours:
         return latency.run(ours, seconds, rounds, console.print)
 
 
 def _stalled(listeners: int, rounds: int) -> list[report.Row]:
-    with _our_server(listeners) as ours:
+    with our_server(listeners) as ours:
         return stalled.run(ours, listeners, rounds, console.print)
-
-
-@contextmanager
-def _our_server(listeners: int) -> Iterator[partial[Server]]:
-    """Yield what starts our server, on its own core, with *listeners* enrolled."""
-    _prepare_process()
-    with tempfile.TemporaryDirectory(prefix="loacast-bench-") as scratch:
-        seeded = seed(Path(scratch) / "seeded", listeners)
-        yield partial(Server, seeded, core=cores()[0])
-
-
-def _prepare_process() -> None:
-    """Leave the server's core alone, and let children open thousands of sockets."""
-    os.sched_setaffinity(0, {cores()[1]})
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -44,7 +44,7 @@ class Connection:
     """A listener's socket, from connecting to closing."""
 
     __slots__ = (
-        *("account", "first_arrival_ns", "live_ns", "resumed_ns"),
+        *("account", "first_arrival_ns", "joined_ns", "live_ns", "resumed_ns"),
         *("sock", "ssrc", "stalled"),
     )
 
@@ -55,6 +55,8 @@ class Connection:
         "Of the packet that arrived last."
         self.first_arrival_ns: dict[int, int] = {}
         "SSRC to when the first packet after another programme's was read."
+        self.joined_ns = 0
+        "When it began to join."
         self.stalled = False
         self.resumed_ns = 0
         self.live_ns: int | None = None
@@ -64,6 +66,7 @@ class Connection:
 
     def open(self, address: tuple[str, int], path: str, credential: str) -> None:
         """Connect and ask for the upgrade; :meth:`upgraded` reads the answer."""
+        self.joined_ns = monotonic_ns()
         self.sock.settimeout(JOIN_TIMEOUT_S)
         self.sock.connect(address)
         host = f"{address[0]}:{address[1]}"
@@ -84,7 +87,14 @@ class Connection:
         head, _, rest = head.partition(handshake.END)
         handshake.check(head)
         self.sock.setblocking(False)
-        return self.account.take(rest)
+        chunk = self.account.take(rest)
+        self._note_arrival(chunk, monotonic_ns())
+        return chunk
+
+    @property
+    def first_media_ns(self) -> int | None:
+        """When its first packet of all was read."""
+        return min(self.first_arrival_ns.values(), default=None)
 
     def receive(self) -> tuple[Chunk, int] | None:
         """Read once; return what is complete and when it was read.
@@ -102,9 +112,7 @@ class Connection:
             self.account.closed = True
             return None
         chunk = self.account.take(data)
-        if chunk.runs and (ssrc := chunk.runs[-1].start[0]) != self.ssrc:
-            self.ssrc = ssrc
-            self.first_arrival_ns.setdefault(ssrc, now_ns)
+        self._note_arrival(chunk, now_ns)
         if chunk.pings:
             self._send(b"".join(masked(PONG, payload) for payload in chunk.pings))
         return chunk, now_ns
@@ -113,6 +121,11 @@ class Connection:
         """Report, or ask for the server's clock: speakers do each every 10 s."""
         ping = masked(TEXT, serialize(Ping(now_ns // 1000)).encode())
         self._send(_REPORT if reporting else ping)
+
+    def _note_arrival(self, chunk: Chunk, now_ns: int) -> None:
+        if chunk.runs and (ssrc := chunk.runs[-1].start[0]) != self.ssrc:
+            self.ssrc = ssrc
+            self.first_arrival_ns.setdefault(ssrc, now_ns)
 
     def _send(self, data: bytes) -> None:
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol, Self
 
-from bench.processes import Child
+from bench.load import Load, Target
+from bench.processes import Child, cores
 
 
 class Contender(Protocol):
@@ -17,8 +17,8 @@ class Contender(Protocol):
         ...
 
     @property
-    def expects_speech(self) -> bool:
-        """Whether its listeners shall ping and report, as speakers do."""
+    def configured(self) -> str:
+        """How it was set up, for the row; nothing when as it comes."""
         ...
 
     @property
@@ -26,14 +26,13 @@ class Contender(Protocol):
         """Of the process whose CPU time and memory count, descendants included."""
         ...
 
-    @property
-    def port(self) -> int:
-        """Where listeners connect."""
-        ...
+    def load(self, *, eager: int, ptime_ms: int) -> Load:
+        """Return a generator of its listeners, not yet running.
 
-    @property
-    def credentials(self) -> Sequence[str]:
-        """One per listener."""
+        Args:
+            eager: How many are read at once and timed.
+            ptime_ms: Audio per message.
+        """
         ...
 
     def start(self) -> int:
@@ -60,20 +59,20 @@ class Peer:
         core: The CPU it is pinned to.
     """
 
-    expects_speech = False
+    configured = ""
 
     def __init__(
         self, name: str, module: str, *, listeners: int, ptime_ms: int, core: int
     ) -> None:
         self.name = name
-        self.credentials = ["none"] * listeners
-        self.port = 0
+        self._listeners = listeners
+        self._port = 0
         command = ("python", "-m", f"bench.peers.{module}", str(ptime_ms))
         self._child = Child(command, cores={core})
 
     def __enter__(self) -> Self:
         self._child.__enter__()
-        self.port = int(self._child.hear_until("Listening:"))
+        self._port = int(self._child.hear_until("Listening:"))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -84,9 +83,14 @@ class Peer:
         """Of the peer's process."""
         return self._child.pid
 
+    def load(self, *, eager: int, ptime_ms: int) -> Load:
+        """Return a generator of listeners that never speak."""
+        target = Target(self._port, ["none"] * self._listeners, ptime_ms)
+        return Load(target, core=cores()[1], eager=eager, speaking=False)
+
     def start(self) -> int:
         """Tell it how many to wait for, and to begin."""
-        self._child.say(f"start {len(self.credentials)}")
+        self._child.say(f"start {self._listeners}")
         return int(self._child.hear_until("SSRC"))
 
     def encodes(self) -> None:

@@ -93,7 +93,16 @@ class Crowd:
                 self._learn(connection.upgraded())
                 self._register(connection, eager=seat.eager)
             self.connections += opened
+            for fd, _ in self.epoll.poll(0):  # what is on air meanwhile
+                self.read(fd)
         self._spoken, self._speak_start_ns = 0, monotonic_ns()
+
+    def leave(self) -> None:
+        """Close every connection."""
+        for connection in self.connections:
+            self._unregister(connection)
+            connection.sock.close()
+        self.connections, self._lazy, self._cursor = [], [], 0
 
     def read(self, fd: int) -> None:
         """Read the eager listener *fd* and note how late its message is."""

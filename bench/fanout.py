@@ -1,19 +1,19 @@
 """How much CPU a listener costs, and whether everybody gets everything in time.
 
-NUMBERS.md rows 2, 3, 4, 5 and 8 for the WebSocket transport. Each round starts each
-contender afresh, in turn; the first round is dropped.
+NUMBERS.md rows 1 to 5 and 8. Each round starts each contender afresh, in turn; the
+first round is dropped.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bench.contender import Contender
-from bench.load import EAGER_LISTENERS, Load, Target
-from bench.processes import cores, cpu_seconds, rss_kib
+from bench.field import Opener
+from bench.load import EAGER_LISTENERS, Load
+from bench.processes import cpu_seconds, rss_kib
 from bench.report import Row, Sample, status, summarise
 from bench.window import Window, observe
 
@@ -34,9 +34,8 @@ class Plan:
     rounds: int = 5
     "Counted ones; one more is run first and dropped."
     eager: int = EAGER_LISTENERS
-
-
-Opener = Callable[[], AbstractContextManager[Contender]]
+    transport: str = "websocket"
+    "Of all contenders; nothing is compared across transports."
 
 
 def run(
@@ -50,25 +49,24 @@ def run(
         told: Gets a line of progress.
     """
     samples: dict[str, list[Sample]] = {}
+    configured: dict[str, str] = {}
     for number in range(plan.rounds + 1):
         for opener in openers:
             with opener() as contender:
+                configured[contender.name] = contender.configured
                 sample = measure(contender, plan)
             kept = samples.setdefault(contender.name, [])
             if number > 0:
                 kept.append(sample)
             told(f"{contender.name}, round {number}: {_brief(sample)}")
-    return [_row(plan, name, samples) for name in samples]
+    return [_row(plan, name, samples) | {"configured": configured[name]}
+            for name in samples]  # fmt: skip
 
 
 def measure(contender: Contender, plan: Plan) -> Sample:
     """Join, go on air, observe: one contender's numbers of one round."""
-    target = Target(contender.port, contender.credentials, plan.ptime_ms)
-    load = Load(
-        target, core=cores()[1], eager=plan.eager, speaking=contender.expects_speech
-    )
-    with load:
-        sample = _join(contender, load, plan.listeners)
+    with contender.load(eager=plan.eager, ptime_ms=plan.ptime_ms) as load:
+        sample = join_all(contender, load, plan.listeners)
         ssrc = contender.start()
         load.await_programme(ssrc)
         time.sleep(SETTLE_S)
@@ -82,7 +80,7 @@ def measure(contender: Contender, plan: Plan) -> Sample:
     return sample | _costs(window, found, plan) | _deliveries(found)
 
 
-def _join(contender: Contender, load: Load, listeners: int) -> Sample:
+def join_all(contender: Contender, load: Load, listeners: int) -> Sample:
     """Join *listeners* with nothing on air; return what one more costs."""
     warm_up = min(WARM_UP_LISTENERS, listeners // 2)
     load.ask("join", count=warm_up)
@@ -102,20 +100,27 @@ def _costs(window: Window, found: dict[str, float], plan: Plan) -> Sample:
     per_packet = window.server_cpu_s * 1e6 / packets if packets else None
     return {
         "cpu_us_per_packet": per_packet,
-        "cpu_us_per_message": per_packet and per_packet * plan.ptime_ms / 20,
+        **_per_message(per_packet, plan),
         "server_core_share": window.server_share,
         "generator_core_share": window.generator_share,
         "encodes_per_second": window.encodes_per_second,
     }
 
 
+def _per_message(per_packet: float | None, plan: Plan) -> Sample:
+    """A WebSocket message bundles packets; a datagram is one."""
+    if plan.transport != "websocket":
+        return {}
+    return {"cpu_us_per_message": per_packet and per_packet * plan.ptime_ms / 20}
+
+
 def _deliveries(found: dict[str, float]) -> Sample:
     names = (
         *("delivered_ratio", "delivered_ratio_mean", "listeners_with_loss"),
-        *("connections_closed", "misnumbered"),
+        *("connections_closed", "misnumbered", "payloads_compared", "payloads_wrong"),
         *("p50_ms", "p99_ms", "max_ms", "lateness_samples"),
     )
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in names if name in found}
 
 
 def _row(plan: Plan, name: str, samples: dict[str, list[Sample]]) -> Row:
@@ -126,7 +131,7 @@ def _row(plan: Plan, name: str, samples: dict[str, list[Sample]]) -> Row:
                 sample[f"cpu_ratio_to_{other}"] = _ratio(sample, beside)
     return {
         "server": name,
-        "transport": "websocket",
+        "transport": plan.transport,
         "listeners": plan.listeners,
         "ptime_ms": plan.ptime_ms,
         "seconds": plan.seconds,

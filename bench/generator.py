@@ -22,92 +22,52 @@ import resource
 import select
 import sys
 from pathlib import Path
-from typing import Any
+from time import monotonic_ns
 
+from bench.account import Account
 from bench.connection import Connection
 from bench.crowd import Crowd, seats
-from bench.report import percentiles_ms
-
-Answer = dict[str, Any]
+from bench.findings import Answer, Findings
 
 
-class Commands:
+class Commands(Findings):
     """What the parent may ask; each method answers with plain values."""
 
     def __init__(self, crowd: Crowd) -> None:
+        super().__init__(crowd)
         self._crowd = crowd
         self._stalled: list[Connection] = []
         self._resumed: list[Connection] = []
 
     def join(self, count: int) -> Answer:
-        """Connect *count* more listeners, with nothing on air."""
+        """Connect *count* more listeners."""
+        start_ns = monotonic_ns()
         self._crowd.join(count)
+        seconds = (monotonic_ns() - start_ns) / 1e9
         gc.collect()
         gc.freeze()
-        return {"joined": len(self._crowd.connections)}
+        joined = len(self._crowd.connections)
+        return {"joined": joined, "start_ns": start_ns, "seconds": seconds}
 
-    def forget(self) -> Answer:
-        """Drop what was seen so far."""
-        for connection in self._crowd.connections:
-            connection.account.forget()
-        del self._crowd.due_ns[:], self._crowd.lateness_ns[:]
+    def leave(self) -> Answer:
+        """Close every connection."""
+        self._crowd.leave()
         return {}
 
-    def collect(self, ssrc: int, from_ns: int, to_ns: int) -> Answer:
-        """Return what arrived of the packets due in [from_ns, to_ns).
-
-        `delivered_ratio` is the worst listener's, those that are stalled left out;
-        call it half a second after *to_ns*, when the lazy ones were read too.
-        """
-        mapping = self._crowd.mappings[ssrc]
-        window = range(mapping.first_due_from(from_ns), mapping.first_due_from(to_ns))
+    def judged(self) -> list[Account]:
+        """Leave those out that are stalled."""
         stalled = set(self._stalled)
-        accounts = [
+        return [
             connection.account
             for connection in self._crowd.connections
             if connection not in stalled
         ]
-        ratios = [one.received(ssrc, mapping, window) / len(window) for one in accounts]
-        numbering = {n for one in accounts for n in one.numbering(ssrc, mapping)}
-        return {
-            "packets_due": len(window),
-            "delivered_ratio": min(ratios),
-            "delivered_ratio_mean": sum(ratios) / len(ratios),
-            "listeners_with_loss": sum(ratio < 1 for ratio in ratios),
-            "connections_closed": sum(one.closed for one in accounts),
-            "misnumbered": len(numbering) - 1,
-            **self.lateness(from_ns, to_ns),
-        }
 
-    def lateness(self, from_ns: int, to_ns: int) -> Answer:
-        """Return percentiles over the messages due in [from_ns, to_ns)."""
-        seen = self._crowd
-        values = [
-            late
-            for due, late in zip(seen.due_ns, seen.lateness_ns, strict=True)
-            if from_ns <= due < to_ns
-        ]
-        return {"lateness_samples": len(values), **percentiles_ms(values)}
+    def arrivals(self, ssrc: int, since_ns: int) -> Answer:
+        """Return when each listener's first packet of a programme was read.
 
-    def totals(self) -> Answer:
-        """Return messages and audio bytes of all listeners since they joined."""
-        accounts = [connection.account for connection in self._crowd.connections]
-        return {
-            "messages": sum(one.messages for one in accounts),
-            "audio_bytes": sum(one.audio_bytes for one in accounts),
-        }
-
-    def programme(self, ssrc: int) -> Answer:
-        """Return the announced grid of a programme, or nothing if there is none yet."""
-        if (mapping := self._crowd.mappings.get(ssrc)) is None:
-            return {}
-        return {
-            "first_timestamp": mapping.first_timestamp,
-            "first_due_ns": mapping.first_due_ns,
-        }
-
-    def arrivals(self, ssrc: int) -> Answer:
-        """Return when each listener's first packet of a programme was read."""
+        It is known by its SSRC, which no other programme has had *since_ns* or before.
+        """
         connections = self._crowd.connections
         return {"arrivals_ns": [one.first_arrival_ns.get(ssrc) for one in connections]}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.processes import Child, cpu_seconds
+from bench.webrtc_settings import Settings
 
 EAGER_LISTENERS = 400
 "Enough for a p99 of each round, few enough to stay light at 6,000 listeners."
@@ -58,13 +59,17 @@ class Load:
         self._child: Child
 
     def __enter__(self) -> Self:
-        file = Path(self._directory.name) / "credentials"
-        file.write_text("\n".join(self._target.credentials))
-        where = (self._target.host, str(self._target.port), self._target.path)
-        command = ("python", "-m", "bench.generator", *where, str(file), *self._counts)
+        command = self._command(Path(self._directory.name))
         self._child = Child(command, cores={self._core}, cwd=Path(__file__).parents[1])
         self._child.__enter__()
         return self
+
+    def _command(self, directory: Path) -> Sequence[str]:
+        """Return how to run the generator; what it shall read goes to *directory*."""
+        file = directory / "credentials"
+        file.write_text("\n".join(self._target.credentials))
+        where = (self._target.host, str(self._target.port), self._target.path)
+        return "python", "-m", "bench.generator", *where, str(file), *self._counts
 
     def __exit__(self, *exception: object) -> None:
         self._child.__exit__(*exception)
@@ -96,3 +101,21 @@ class Load:
                 return grid
             time.sleep(0.02)
         raise TimeoutError(f"no listener heard of programme {ssrc}")
+
+
+class WebRtcLoad(Load):
+    """A generator process of WebRTC listeners (`bench.webrtc_load`).
+
+    Args:
+        settings: What it loads.
+        core: The CPU it is pinned to.
+    """
+
+    def __init__(self, settings: Settings, *, core: int) -> None:
+        super().__init__(Target(0, ()), core=core)
+        self._settings = settings
+
+    def _command(self, directory: Path) -> Sequence[str]:
+        file = directory / "settings.json"
+        self._settings.write(file)
+        return "python", "-m", "bench.webrtc_load", str(file)

@@ -12,6 +12,7 @@ from typing import Any
 from streamer.media.opus import libopus_version
 
 LIBRARIES = (
+    *("aiortc", "cryptography", "pylibsrtp", "pyopenssl"),
     *("av", "numpy", "opuslib", "samplerate", "uvicorn", "uvloop", "websockets"),
 )
 "Distributions whose version can move a number."

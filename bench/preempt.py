@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.load import Load, Target
-from bench.processes import cores
+from bench.load import Load
 from bench.province import PROVINCE
 from bench.report import Row, Sample, percentiles_ms, status, summarise
 from bench.server import Server
@@ -51,10 +50,9 @@ def run(
     server: Server, listeners: int, plan: Plan, told: Callable[[str], None]
 ) -> list[Row]:
     """Run the emergencies of *plan* over *listeners*; return one row."""
-    target = Target(server.port, server.credentials[:listeners])
     pauses = random.Random(SEED)
     samples: list[Sample] = []
-    with Load(target, core=cores()[1], eager=listeners) as load:
+    with server.load(eager=listeners, ptime_ms=20) as load:
         load.ask("join", count=listeners)
         load.await_programme(server.start())
         time.sleep(2)
@@ -65,7 +63,7 @@ def run(
     return [
         {
             "server": "loacast",
-            "transport": "websocket",
+            "transport": server.transport,
             "listeners": listeners,
             "trials_per_round": plan.trials,
             "status": status(kept),
@@ -100,7 +98,8 @@ def _trial(server: Server, load: Load) -> Trial:
         "siren", [PROVINCE.id], "emergency", duration_s=EMERGENCY_S
     )
     time.sleep(EMERGENCY_S + RETURN_S)
-    arrivals = load.ask("arrivals", ssrc=broadcast["ssrc"])["arrivals_ns"]
     accepted_ns = broadcast["accepted_clock_us"] * 1000
+    answer = load.ask("arrivals", ssrc=broadcast["ssrc"], since_ns=accepted_ns)
+    arrivals = answer["arrivals_ns"]
     reached = tuple(at_ns - accepted_ns for at_ns in arrivals if at_ns is not None)
     return Trial(reached, len(arrivals) - len(reached))

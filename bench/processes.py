@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO, Self
 
@@ -181,10 +182,12 @@ def sleep_until(instant_ns: int) -> None:
     time.sleep(max(0, instant_ns - time.monotonic_ns()) / 1e9)
 
 
+@cache
 def cores() -> tuple[int, int]:
     """Return a core for the server and another for everybody else.
 
-    The same one twice on a machine that has only one: then nothing is comparable,
+    Found once: whoever leaves the server's core would not find it again. The same one
+    twice on a machine that has only one: then nothing is comparable,
     and `generator_core_share` will show it.
     """
     usable = sorted(os.sched_getaffinity(0))

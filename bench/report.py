@@ -46,13 +46,17 @@ def rounded(value: float) -> float:
 
 
 def status(rounds: Sequence[Sample]) -> str:
-    """Return "ok", "void" (the generator was too busy) or "failed" (packets lost).
+    """Return "ok", "void" (the generator was too busy) or "failed".
+
+    Failed is who lost packets, or changed what is in them.
 
     The worst round decides: one bad round is enough to doubt the row.
     """
     if any((one.get("generator_core_share") or 0) >= MAX_GENERATOR_SHARE
            for one in rounds):  # fmt: skip
         return "void"
+    if any(one.get("payloads_wrong") for one in rounds):
+        return "failed"
     delivered = [one.get("delivered_ratio") for one in rounds]
     if any(ratio is not None and ratio < MUST_DELIVER_RATIO for ratio in delivered):
         return "failed"

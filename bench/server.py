@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Self
 
 from bench.api import Api
+from bench.load import Load, Target
 from bench.peers.material import PATTERN
-from bench.processes import Child
+from bench.processes import Child, cores
 from bench.province import PROVINCE
 
 
@@ -38,7 +39,8 @@ class Server:
     """
 
     name = "loacast"
-    expects_speech = True
+    transport = "websocket"
+    configured = "as it comes"
 
     def __init__(self, seeded: Seeded, *, core: int | None = None) -> None:
         self.credentials = seeded.credentials
@@ -71,6 +73,11 @@ class Server:
         """Of its process."""
         return self._child.pid
 
+    def load(self, *, eager: int, ptime_ms: int) -> Load:
+        """Return a generator of speakers, who ping and report."""
+        target = Target(self.port, self.credentials, ptime_ms)
+        return Load(target, core=cores()[1], eager=eager)
+
     def start(self) -> int:
         """Put background tones on air in the whole province; return their SSRC."""
         broadcast = self.api.start_tone(PATTERN, [PROVINCE.id], "background")
@@ -87,5 +94,6 @@ def serve_command(directory: Path, *, port: int = 0, stream_port: int = 0) -> li
         *("python", "-m", "streamer", "serve"),
         *("--data-directory", str(directory), "--host", "127.0.0.1"),
         *("--port", str(port), "--stream-port", str(stream_port)),
+        *("--webrtc-host", "127.0.0.1"),
         *("--log-level", "warning"),
     ]

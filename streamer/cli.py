@@ -65,7 +65,7 @@ def version() -> None:
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913 - one for each option
     *,
     config: ConfigFile = None,
     data_directory: DataDirectory = None,
@@ -76,6 +76,19 @@ def serve(
     ] = None,
     stream_port: Annotated[
         int | None, typer.Option(help="Speakers. [the port after the API's]")
+    ] = None,
+    webrtc: Annotated[
+        bool | None, typer.Option(help="Whether one may listen by WebRTC. [yes]")
+    ] = None,
+    webrtc_host: Annotated[
+        str | None, typer.Option(help="Address of the UDP port. [0.0.0.0]")
+    ] = None,
+    webrtc_port: Annotated[
+        int | None, typer.Option(help="WebRTC, UDP. [the port after the speakers']")
+    ] = None,
+    public_address: Annotated[
+        list[str] | None,
+        typer.Option(help="By which listeners reach it; repeatable. [its own]"),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning, error. [info]")
@@ -93,6 +106,10 @@ def serve(
         host=host,
         api_port=port,
         stream_port=stream_port,
+        webrtc=webrtc,
+        webrtc_host=webrtc_host,
+        webrtc_port=webrtc_port,
+        public_addresses=tuple(public_address) if public_address else None,
         log_level=log_level,
     )
     raise typer.Exit(_server_module("streamer.app.process").run(settings))
@@ -122,6 +139,14 @@ def speaker(  # noqa: PLR0913 - one for each option
     ptime_ms: Annotated[
         int, typer.Option(help="Audio per message: 20, 40 or 60.")
     ] = 20,
+    transport: Annotated[
+        str,
+        typer.Option(help="What brings the audio: websocket, webrtc or auto."),
+    ] = "websocket",
+    api_url: Annotated[
+        str | None,
+        typer.Option(help="Server's API, for WebRTC behind a proxy. [as it says]"),
+    ] = None,
     log_level: Annotated[str, typer.Option()] = "info",
 ) -> None:
     """Play what a server sends to this speaker, until SIGTERM or Ctrl-C."""
@@ -135,6 +160,10 @@ def speaker(  # noqa: PLR0913 - one for each option
         output=_one_of(kind.replace("-", ""), ("soundcard", "wav", "null"), "--output"),
         wav_path=Path(detail) if kind == "wav" and detail else wav,
         device_name=detail if kind != "wav" and detail else None,
+        transport=module.Transport(
+            _one_of(transport, ("websocket", "webrtc", "auto"), "--transport")
+        ),
+        api_url=_api_url(api_url),
     )
     raise typer.Exit(module.main(config))
 
@@ -175,6 +204,12 @@ def _listen_url(url: str) -> str:
         _fail("name the server, such as ws://host:8081", EXIT_USAGE)
     path = parts.path if parts.path.strip("/") else LISTEN_PATH
     return urlunsplit(parts._replace(path=path))
+
+
+def _api_url(url: str | None) -> str | None:
+    if url is not None and urlsplit(url).scheme not in ("http", "https"):
+        _fail("name the API, such as https://host", EXIT_USAGE)
+    return url
 
 
 def _credential(given: str, file: Path | None) -> str:

@@ -5,10 +5,11 @@ Environment variables begin with ``LOACAST_``; the file's keys are the fields' n
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, IPvAnyAddress, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -38,6 +39,15 @@ class Config(BaseSettings):
     api_port: int = Field(8080, ge=0, le=65_535)
     stream_port: int | None = Field(None, ge=0, le=65_535)
     "None: the port after the API's, or any when that is any."
+    webrtc: bool = True
+    "Whether people and speakers may listen by WebRTC."
+    webrtc_host: IPvAnyAddress = IPv4Address("0.0.0.0")
+    "Not that of the API: a proxy before the API does not carry media."
+    webrtc_port: int | None = Field(None, ge=0, le=65_535)
+    "UDP. None: the port after the speakers', or any when that is any."
+    public_addresses: tuple[IPvAnyAddress, ...] = ()
+    "By which listeners reach `webrtc_host`, e.g. of the NAT. None: the machine's own."
+    max_webrtc_listeners: int = Field(10_000, ge=1)
     database_url: str | None = None
     "None: a SQLite file in the data directory."
     recordings_directory: Path | None = None
@@ -108,6 +118,18 @@ class Config(BaseSettings):
         if self.stream_port is not None:
             return self.stream_port
         return self.api_port + 1 if self.api_port else 0
+
+    @property
+    def effective_webrtc_port(self) -> int:
+        """The UDP port of WebRTC; 0 for any."""
+        if self.webrtc_port is not None:
+            return self.webrtc_port
+        return self.effective_stream_port + 1 if self.effective_stream_port else 0
+
+    @property
+    def certificate_path(self) -> Path:
+        """Where the key and the certificate of WebRTC lie."""
+        return self.data_directory / "webrtc.pem"
 
     @property
     def database_path(self) -> Path:

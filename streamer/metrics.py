@@ -20,16 +20,23 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 ListenerCounts: TypeAlias = Callable[[], Mapping[str, int]]
 "Returns the number of listeners per zone."
 ProgrammeCounts: TypeAlias = Callable[[], Mapping[str, int]]
 "Returns the number of programmes on air per class."
+OutcomeCounts: TypeAlias = Callable[[], Mapping[str, int]]
+"Returns how often each thing happened since the start; may be asked on any thread."
 
 _LATENESS_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.25, 1.0)
 _ENCODE_BUCKETS_S = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_LOSS_BUCKETS = (0.0, 0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"The first also counts reports of no loss; they come in steps of 1/256."
+_JITTER_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
+_ROUND_TRIP_BUCKETS_S = (0.002, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 2.0)
 _PREEMPT_BUCKETS_S = (0.01, 0.025, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -42,6 +49,7 @@ class Metrics:
         self._count_packets(registry)
         self._count_connections(registry)
         self._time(registry)
+        self._read_reports(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -53,6 +61,10 @@ class Metrics:
     def watch_programmes(self, count: ProgrammeCounts) -> None:
         """Ask *count* at each scrape for the programmes on air."""
         self._census.programmes = count
+
+    def watch_datagrams(self, count: OutcomeCounts) -> None:
+        """Ask *count* at each scrape what became of datagrams on the WebRTC port."""
+        self._census.datagrams = count
 
     def _count_packets(self, registry: CollectorRegistry) -> None:
         self.frames_encoded = Counter(
@@ -68,7 +80,14 @@ class Metrics:
         )
         self.packets_skipped = Counter(
             "loacast_packets_skipped",
-            "RTP packets not sent when due because the listener's link was stalled.",
+            "RTP packets not sent when due because the listener's link was stalled,"
+            " or the socket that all share had no room.",
+            ["transport"],
+            registry=registry,
+        )
+        self.packets_resent = Counter(
+            "loacast_packets_resent",
+            "RTP packets sent again because a listener asked for them.",
             ["transport"],
             registry=registry,
         )
@@ -134,22 +153,47 @@ class Metrics:
             "loacast_preempt_latency_seconds",
             "A cutting-in programme accepted, until its first packet was written to"
             " the last of its listeners.",
-            ["class"],
+            ["transport", "class"],
             buckets=_PREEMPT_BUCKETS_S,
+            registry=registry,
+        )
+
+    def _read_reports(self, registry: CollectorRegistry) -> None:
+        """What receiver reports say (RFC 3550, section 6.4.1); each is observed."""
+        self.receiver_loss = Histogram(
+            "loacast_receiver_loss_ratio",
+            "Packets lost of those sent since the listener's report before.",
+            ["transport"],
+            buckets=_LOSS_BUCKETS,
+            registry=registry,
+        )
+        self.receiver_jitter = Histogram(
+            "loacast_receiver_jitter_seconds",
+            "Interarrival jitter at the listener.",
+            ["transport"],
+            buckets=_JITTER_BUCKETS_S,
+            registry=registry,
+        )
+        self.receiver_round_trip = Histogram(
+            "loacast_receiver_round_trip_seconds",
+            "From the server to the listener and back.",
+            ["transport"],
+            buckets=_ROUND_TRIP_BUCKETS_S,
             registry=registry,
         )
 
 
 class _Census(Collector):
-    """Computes the gauges when they are scraped."""
+    """Computes when it is scraped what need not be counted along."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.listeners: dict[str, ListenerCounts] = {}
         self.programmes: ProgrammeCounts = dict
+        self.datagrams: OutcomeCounts = dict
         registry.register(self)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the gauges; called by the registry."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield the series; called by the registry."""
         listeners = GaugeMetricFamily(
             "loacast_listeners",
             "Listeners connected.",
@@ -167,6 +211,14 @@ class _Census(Collector):
         for programme_class, number in self.programmes().items():
             programmes.add_metric([programme_class], number)
         yield programmes
+        datagrams = CounterMetricFamily(
+            "loacast_webrtc_datagrams",
+            "What became of datagrams on the WebRTC port, media not counted.",
+            labels=["outcome"],
+        )
+        for outcome, number in self.datagrams().items():
+            datagrams.add_metric([outcome], number)
+        yield datagrams
 
 
 class LoopLateness:

@@ -33,16 +33,18 @@ def payloads(count: int = LOOP_PACKETS) -> list[bytes]:
 
 def message(loop: Sequence[bytes], indices: Sequence[int]) -> bytes:
     """Return the binary message that bundles the packets with these numbers."""
-    return framing.join(
-        RtpPacket(
-            payload_type=OPUS_PAYLOAD_TYPE,
-            sequence=index & 0xFFFF,
-            timestamp=index * FRAME_SAMPLES & 0xFFFF_FFFF,
-            ssrc=SSRC,
-            payload=loop[index % len(loop)],
-        ).serialize()
-        for index in indices
-    )
+    return framing.join(rtp(loop, index) for index in indices)
+
+
+def rtp(loop: Sequence[bytes], index: int) -> bytes:
+    """Return packet *index* of a programme that repeats *loop*."""
+    return RtpPacket(
+        payload_type=OPUS_PAYLOAD_TYPE,
+        sequence=index & 0xFFFF,
+        timestamp=index * FRAME_SAMPLES & 0xFFFF_FFFF,
+        ssrc=SSRC,
+        payload=loop[index % len(loop)],
+    ).serialize()
 
 
 def announcement(first_due_ns: int) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import signal
 from collections.abc import Callable
@@ -18,11 +17,15 @@ from typing import Literal, Self
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
+from clients.speaker.carrier import make_carrier
 from clients.speaker.device import Device, null, wav_file
 from clients.speaker.link import Address, Link
+from clients.speaker.placing import Placed
 from clients.speaker.playout import Playout
+from clients.speaker.policy import Transport
 from clients.speaker.soundcard import SoundCard
-from clients.speaker.stream import Counters
+from clients.speaker.status import SpeakerStatus, make_report
+from clients.speaker.whep import WhepAddress, whep_url
 from streamer.media.clocksync import ClockSync
 from streamer.media.frame import Pcm, silence
 from streamer.wire.control import (
@@ -38,7 +41,6 @@ from streamer.wire.rtp import RtpPacket
 _log = logging.getLogger(__name__)
 
 EXIT_USAGE = 2
-_FLOOR_DBFS = -127
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,27 +58,9 @@ class SpeakerConfig:
     "Sound card; None for the default one."
     ppm: float = 0.0
     "Error of the clock of a WAV or null device, for tests of drift."
-
-
-@dataclass(frozen=True, slots=True)
-class SpeakerStatus:
-    """How a speaker is doing now."""
-
-    connected: bool
-    welcome: Welcome | None
-    settings: Settings
-    playing: Programme | None
-    "What is heard now: broadcast, title, class."
-    clock_synchronised: bool
-    clock_offset_ns: int
-    "Server's clock minus ours."
-    clock_uncertainty_ns: int
-    device_drift_ppm: float
-    round_trip_ns: int
-    counters: Counters
-    connections: int
-    "How often the server welcomed us."
-    last_mishap: str | None
+    transport: Transport = Transport.WEBSOCKET
+    api_url: str | None = None
+    "Of the server's API, where it is not on the stream's host and the port it names."
 
 
 class Speaker:
@@ -91,6 +75,8 @@ class Speaker:
         device: What it plays on; started and stopped here.
         ptime_ms: Audio per message to ask for: 20, 40 or 60.
         uniform: Randomness of the reconnection delays.
+        transport: What may bring the audio; but for the WebSocket it needs aiortc.
+        api_url: See `SpeakerConfig`.
     """
 
     def __init__(
@@ -101,36 +87,47 @@ class Speaker:
         device: Device,
         ptime_ms: int = PTIMES_MS[0],
         uniform: Callable[[float, float], float] = random.uniform,
+        transport: Transport = Transport.WEBSOCKET,
+        api_url: str | None = None,
     ) -> None:
         self._device = device
+        self._api_url = api_url
         self._playout = Playout()
         self._clock = ClockSync()
         self._link = Link(
             Address(url, credential, ptime_ms), self, self._clock, uniform=uniform
         )
-        self._running: asyncio.Task[None] | None = None
+        self._carrier = None
+        if transport is not Transport.WEBSOCKET:
+            self._carrier = make_carrier(transport, self, self._clock, uniform)
+        self._running: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         parse_uri(self._link.address.full_url)
         self._device.start(self._render)
-        self._running = asyncio.create_task(self._link.run(), name="speaker link")
+        runs = [self._link.run()]
+        if self._carrier is not None:
+            runs.append(self._carrier.run())
+        self._running = [asyncio.create_task(run, name="speaker") for run in runs]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._running is not None
-        self._running.cancel()
-        await asyncio.wait([self._running])
+        for task in self._running:
+            task.cancel()
+        await asyncio.wait(self._running)
         await asyncio.to_thread(self._device.stop)
 
     async def ended(self) -> None:
-        """Wait for the end of the link, which only a bug brings about: it is raised."""
-        assert self._running is not None
-        await asyncio.shield(self._running)
+        """Wait for the end of a part, which only a bug brings about: it is raised."""
+        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
     @property
     def status(self) -> SpeakerStatus:
         """How it is doing now."""
-        mishap = self._link.last_mishap
+        mishap, carrier = self._link.last_mishap, self._carrier
+        webrtc_mishap = None if carrier is None else carrier.last_mishap
         return SpeakerStatus(
             connected=self._link.connected,
             welcome=self._link.welcome,
@@ -138,15 +135,30 @@ class Speaker:
             playing=self._playout.playing,
             clock_synchronised=self._clock.synchronised,
             clock_offset_ns=self._clock.offset_ns,
+            clock_drift_ppm=self._clock.drift_ppm,
             clock_uncertainty_ns=self._clock.uncertainty_ns,
             device_drift_ppm=self._playout.drift_ppm,
             round_trip_ns=self._clock.round_trip_ns,
             counters=self._playout.counters(),
             connections=self._link.connections,
             last_mishap=None if mishap is None else mishap.text,
+            transport=self.transport,
+            webrtc_mishap=None if webrtc_mishap is None else webrtc_mishap.text,
         )
 
+    @property
+    def transport(self) -> Transport:
+        """What brings the audio now: WebSocket or WebRTC."""
+        carried = self._carrier is not None and self._carrier.carries
+        return Transport.WEBRTC if carried else Transport.WEBSOCKET
+
     # What the link brings.
+
+    def on_welcome(self, welcome: Welcome) -> None:
+        """Find WebRTC where the server says it is."""
+        if self._carrier is not None and self.whep is None:
+            _log.warning("the server offers no WebRTC")
+        self._look()
 
     def on_settings(self, settings: Settings) -> None:
         """Sound as told."""
@@ -156,6 +168,7 @@ class Speaker:
         """Hear a programme from its instant on."""
         _log.info("%s: %s", programme.programme_class, programme.title)
         self._playout.on_programme(programme)
+        self._look()
 
     def on_idle(self, message: Idle) -> None:
         """Hear nothing from its instant on."""
@@ -166,37 +179,58 @@ class Speaker:
         self._playout.on_packet(rtp)
 
     def on_link_lost(self) -> None:
-        """Play what is held."""
-        self._playout.on_link_lost()
+        """Play what is held, and what WebRTC still brings."""
+        if self._carrier is None:
+            self._playout.on_link_lost()
+        else:
+            self._carrier.link_lost()
 
     def report(self) -> Report:
         """Say what was received and played since the start."""
-        counters, playing = self._playout.counters(), self._playout.playing
-        return Report(
-            broadcast=None if playing is None else playing.broadcast,
-            packets_received=counters.packets_received,
-            packets_lost=counters.packets_lost,
-            packets_discarded=counters.packets_discarded,
-            total_samples_received=counters.total_samples_received,
-            concealed_samples=counters.concealed_samples,
-            silent_concealed_samples=counters.silent_concealed_samples,
-            concealment_events=counters.concealment_events,
-            round_trip_time_us=self._clock.round_trip_ns // 1000,
-            clock_offset_us=self._clock.offset_ns // 1000,
-            clock_drift_ppm=round(self._clock.drift_ppm),
-            audio_level_dbfs=_dbfs(self._playout.take_level()),
-            volume_percent=self._playout.settings.volume_percent,
-        )
+        return make_report(self.status, audio_power=self._playout.take_level())
+
+    # What the carrier sees and moves.
+
+    @property
+    def whep(self) -> WhepAddress | None:
+        """Where the server takes offers for WebRTC."""
+        welcome, address = self._link.welcome, self._link.address
+        if welcome is None:
+            return None
+        url = whep_url(address.url, welcome, self._api_url)
+        return None if url is None else WhepAddress(url, address.credential)
+
+    @property
+    def expects_packets(self) -> bool:
+        """Whether a programme is on air."""
+        return self._playout.expects_packets
+
+    @property
+    def playout_delay_ms(self) -> int:
+        """D."""
+        return self._playout.settings.playout_delay_ms
+
+    def on_placed(self, placed: Placed) -> bool:
+        """Keep a packet; return whether it is of what is on air."""
+        return self._playout.on_placed(placed)
+
+    def want_audio(self, wanted: bool) -> None:
+        """Have the server send packets over the WebSocket, or not."""
+        self._link.want_audio(wanted)
+
+    def on_starved(self) -> None:
+        """Play what is held."""
+        self._playout.on_link_lost()
+
+    def _look(self) -> None:
+        if self._carrier is not None:
+            self._carrier.look()
 
     def _render(self, samples: int, local_ns: int) -> Pcm:
         """Called by the device's thread."""
         if not self._clock.synchronised:
             return silence(samples)
         return self._playout.render(samples, self._clock.to_server_ns(local_ns))
-
-
-def _dbfs(power: float) -> int:
-    return max(_FLOOR_DBFS, round(10 * math.log10(max(power, 1e-13))))
 
 
 def make_device(config: SpeakerConfig) -> Device:
@@ -218,7 +252,7 @@ async def run_speaker(config: SpeakerConfig) -> None:
     """Run a speaker until SIGTERM or SIGINT.
 
     Raises:
-        ValueError: The output *wav* has no path.
+        ValueError: The output *wav* has no path, or aiortc is not installed.
         websockets.exceptions.InvalidURI: The URL is not one of a WebSocket.
     """
     stopping = asyncio.Event()
@@ -230,6 +264,8 @@ async def run_speaker(config: SpeakerConfig) -> None:
         credential=config.credential,
         device=make_device(config),
         ptime_ms=config.ptime_ms,
+        transport=config.transport,
+        api_url=config.api_url,
     ) as speaker:
         waits = [
             asyncio.ensure_future(speaker.ended()),

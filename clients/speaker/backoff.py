@@ -20,10 +20,20 @@ class Backoff:
 
     Args:
         uniform: Returns a number between its two arguments, as `random.uniform`.
+        base_s: The first delay is at most this; each further one may be twice as long.
+        cap_s: None is longer, but for hints and refusals.
     """
 
-    def __init__(self, uniform: Callable[[float, float], float]) -> None:
+    def __init__(
+        self,
+        uniform: Callable[[float, float], float],
+        *,
+        base_s: float = BASE_S,
+        cap_s: float = CAP_S,
+    ) -> None:
         self._uniform = uniform
+        self._base_s = base_s
+        self._cap_s = cap_s
         self._failures = 0
 
     def succeeded(self) -> None:
@@ -41,6 +51,6 @@ class Backoff:
         if refused:
             return max(at_least_s, REFUSED_S) + self._uniform(0.0, CAP_S)
         # The exponent is bounded: 2.0**1024 overflows.
-        spread_s = min(CAP_S, BASE_S * 2.0 ** min(self._failures, 16))
+        spread_s = min(self._cap_s, self._base_s * 2.0 ** min(self._failures, 16))
         self._failures += 1
         return at_least_s + self._uniform(0.0, spread_s)

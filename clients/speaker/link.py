@@ -25,6 +25,7 @@ from clients.speaker.receiver import Receiver
 from streamer.media.clocksync import ClockSync
 from streamer.wire.control import (
     SUBPROTOCOL,
+    Audio,
     Goodbye,
     Idle,
     Ping,
@@ -112,6 +113,8 @@ class Link:
         self._goodbye: Goodbye | None = None
         self._fault: Exception | None = None  # of a task beside the listening one
         self._answered_ns = 0
+        self._audio_wanted = True
+        self._audio_changed = asyncio.Event()
         self.welcome: Welcome | None = None
         "Who the server says we are, while connected."
         self.last_mishap: Mishap | None = None
@@ -123,6 +126,11 @@ class Link:
     def connected(self) -> bool:
         """Whether the server has welcomed us and the connection stands."""
         return self.welcome is not None
+
+    def want_audio(self, wanted: bool) -> None:
+        """Have packets sent over this and later connections, or control alone."""
+        self._audio_wanted = wanted
+        self._audio_changed.set()
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled.
@@ -189,6 +197,7 @@ class Link:
         tasks = [
             asyncio.create_task(self._ask(connection), name="link clock"),
             asyncio.create_task(self._report(connection), name="link report"),
+            asyncio.create_task(self._tell(connection), name="link audio"),
         ]
         for task in tasks:
             task.add_done_callback(partial(self._end_with, connection))
@@ -226,6 +235,16 @@ class Link:
             await asyncio.sleep(REPORT_PERIOD_S)
             await _send(connection, serialize(self._receiver.report()))
 
+    async def _tell(self, connection: ClientConnection) -> None:
+        """Tell the server whenever it believes other than what is wanted."""
+        told = True
+        while True:
+            self._audio_changed.clear()
+            if (wanted := self._audio_wanted) is not told:
+                await _send(connection, serialize(Audio(wanted)))
+                told = wanted
+            await self._audio_changed.wait()
+
     def _take(self, message: Data, received_ns: int) -> None:
         try:
             if isinstance(message, str):
@@ -259,6 +278,7 @@ class Link:
         self.connections += 1
         self._backoff.succeeded()
         _log.info("connected as %s, zone %s", welcome.speaker, welcome.zone)
+        self._receiver.on_welcome(welcome)
 
     def _on_pong(self, pong: Pong, received_ns: int) -> None:
         self._answered_ns = monotonic_ns()

@@ -38,7 +38,9 @@ _MEANINGS: tuple[tuple[type[Exception], Mishap], ...] = (
 def explain(error: Exception) -> Mishap:
     """Return what *error* means."""
     if isinstance(error, InvalidStatus):
-        return _refusal(error)
+        response = error.response
+        retry_after = response.headers.get("Retry-After", "")
+        return refusal(response.status_code, bytes(response.body), retry_after)
     for kind, mishap in _MEANINGS:
         if isinstance(error, kind):
             return mishap
@@ -47,20 +49,19 @@ def explain(error: Exception) -> Mishap:
     return Mishap(f"unexpected: {error!r}")
 
 
-def _refusal(error: InvalidStatus) -> Mishap:
-    status = error.response.status_code
+def refusal(status: int, body: bytes, retry_after: str) -> Mishap:
+    """Return what an HTTP answer means that is not the one hoped for."""
     if status in (401, 403):
         return Mishap(
             f"the server refused the credential (HTTP {status}):"
             " it is mistyped, expired or revoked",
             refused=True,
         )
-    detail = error.response.body.decode(errors="replace").strip()[:120]
-    hint_s = _seconds(error.response.headers.get("Retry-After", ""))
+    detail = body.decode(errors="replace").strip()[:120]
     return Mishap(
         f"the server refused (HTTP {status}): {detail or 'no reason given'}",
         refused=400 <= status < 500,
-        retry_after_s=hint_s,
+        retry_after_s=_seconds(retry_after),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from clients.speaker.decode import FADE_IN_SAMPLES
 from clients.speaker.fade import Fader
+from clients.speaker.placing import Placed
 from clients.speaker.stream import Counters
 from clients.speaker.timeline import SWITCH_OUT_SAMPLES, Timeline
 from streamer.media.drift import DriftServo, VariableResampler
@@ -81,6 +82,11 @@ class Playout:
         with self._lock:
             self._timeline.insert(rtp)
 
+    def on_placed(self, placed: Placed) -> bool:
+        """Keep a packet by its place; return whether it is of what is on air."""
+        with self._lock:
+            return self._timeline.insert_at(placed)
+
     def on_link_lost(self) -> None:
         """Play what is held, then be silent until told otherwise."""
         with self._lock:
@@ -90,6 +96,12 @@ class Playout:
     def settings(self) -> Settings:
         """What holds now."""
         return self._settings
+
+    @property
+    def expects_packets(self) -> bool:
+        """Whether a programme is on air, as far as the server said."""
+        with self._lock:
+            return self._timeline.expects_packets
 
     @property
     def drift_ppm(self) -> float:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from streamer.wire.control import Idle, Programme, Report, Settings
+from streamer.wire.control import Idle, Programme, Report, Settings, Welcome
 from streamer.wire.rtp import RtpPacket
 
 
 class Receiver(Protocol):
     """Takes what the link brings; called on the event loop."""
+
+    def on_welcome(self, welcome: Welcome) -> None:
+        """The server knows us; also when it moved us."""
+        ...
 
     def on_settings(self, settings: Settings) -> None:
         """Sound as told."""

@@ -12,7 +12,14 @@ import numpy as np
 
 from clients.speaker.decode import Outcome, Rendered, StreamDecoder
 from clients.speaker.fade import Fader
-from streamer.media.frame import SAMPLE_RATE_HZ, MediaPacket, Pcm, silence
+from clients.speaker.placing import Placed
+from streamer.media.frame import (
+    FRAME_SAMPLES,
+    SAMPLE_RATE_HZ,
+    MediaPacket,
+    Pcm,
+    silence,
+)
 from streamer.media.jitterbuffer import JitterBuffer, Verdict
 from streamer.media.opus import OpusError, packet_samples
 from streamer.wire.control import Programme
@@ -39,8 +46,8 @@ class Counters:
     concealment_events: int = 0
 
 
-class SequenceHoles:
-    """Counts sequence numbers that never came; what was overtaken comes off again.
+class Holes:
+    """Counts packets of a run of numbers that never came; latecomers come off again.
 
     Source: RFC 3550, section 6.4.1 (cumulative number of packets lost), except that
     a duplicate does not make up for a loss.
@@ -53,17 +60,15 @@ class SequenceHoles:
         self._highest: int | None = None
         self._missing: set[int] = set()
 
-    def add(self, sequence: int) -> int:
-        """Take in a 16-bit number; return by how much the number of lost changes."""
+    def add(self, number: int) -> int:
+        """Take in a packet's number; return by how much the number of lost changes."""
         if self._highest is None:
-            self._highest = sequence
-        unwrapped = unwrap(sequence, self._highest)
-        if unwrapped in self._missing:
-            self._missing.remove(unwrapped)
+            self._highest = number
+        if number in self._missing:
+            self._missing.remove(number)
             return -1
-        holes = range(self._highest + 1, unwrapped)
-        if unwrapped > self._highest:
-            self._highest = unwrapped
+        holes = range(self._highest + 1, number)
+        self._highest = max(self._highest, number)
         oldest = self._highest - self.REMEMBERED
         self._missing = {n for n in self._missing if n >= oldest}
         self._missing.update(holes[-self.REMEMBERED :])
@@ -93,14 +98,14 @@ class Stream:
         self._started = False  # the buffer knows where in time it is
         self._newest_end: int | None = None
         self._timestamp: int | None = None  # last one, unwrapped
-        self._holes = SequenceHoles()
+        self._holes = Holes()
         self._in_gap: bool | None = None  # None: nothing was heard yet
         self._place(programme)
 
     def announce(self, programme: Programme) -> None:
         """Take in a newer announcement, after an absence most likely."""
         self.programme = programme
-        self._holes = SequenceHoles()  # what was not sent meanwhile is not lost
+        self._holes = Holes()  # what was not sent meanwhile is not lost
         self._in_gap = None
         self._place(programme)
 
@@ -120,17 +125,28 @@ class Stream:
 
     def insert(self, rtp: RtpPacket) -> None:
         """Take in a packet of this stream; one that cannot be played is counted."""
-        counters = self._counters
-        counters.packets_received += 1
-        try:
-            duration_samples = packet_samples(rtp.payload)
-        except OpusError:
-            duration_samples = 0
-        if not duration_samples or rtp.payload_type != self.programme.payload_type:
-            counters.packets_discarded += 1
-            return
-        packet = MediaPacket(self._position_of(rtp), duration_samples, rtp.payload)
-        self._insert(packet, rtp.sequence)
+        self._counters.packets_received += 1
+        playable = rtp.payload_type == self.programme.payload_type
+        if not playable or not self._insert(self._position_of(rtp), rtp.payload):
+            self._counters.packets_discarded += 1
+
+    def start_of(self, position: int) -> int | None:
+        """Return where the packet captured at *position* begins; None: not of ours.
+
+        Our packets lie on a grid that no other programme has but by chance. The
+        announcement rounds the grid's origin down to microseconds, the packet not.
+        """
+        since = position - self._announced_position
+        off_grid = since % FRAME_SAMPLES
+        return position - off_grid if since >= 0 and off_grid <= 1 else None
+
+    def insert_at(self, start: int, placed: Placed) -> None:
+        """Take in a packet that :meth:`start_of` knows; a copy is not counted."""
+        self._timestamp = self._announced_timestamp + start - self._announced_position
+        accepted = self._insert(start, placed.payload, counts=not placed.repeated)
+        if not placed.repeated:
+            self._counters.packets_received += 1
+            self._counters.packets_discarded += not accepted
 
     def skip(self, to: int) -> None:
         """Leave out what lies before *to*."""
@@ -179,17 +195,24 @@ class Stream:
             self._timestamp = unwrap(rtp.timestamp, self._timestamp, bits=32)
         return self._announced_position + self._timestamp - self._announced_timestamp
 
-    def _insert(self, packet: MediaPacket, sequence: int) -> None:
+    def _insert(self, start: int, payload: bytes, *, counts: bool = True) -> bool:
+        """Hold a packet until it is read; return whether it will be."""
+        try:
+            packet = MediaPacket(start, packet_samples(payload), payload)
+        except OpusError:
+            return False
         if not self._started:
             self._started = True
-            self._buffer.start(packet.timestamp - _BEHIND_FIRST_SAMPLES)
+            self._buffer.start(start - _BEHIND_FIRST_SAMPLES)
         verdict = self._buffer.insert(packet)
         if verdict is Verdict.ACCEPTED:
-            end = packet.timestamp + packet.duration_samples
+            end = start + packet.duration_samples
             self._newest_end = max(end, self._newest_end or end)
-        else:
-            self._counters.packets_discarded += 1
-        self._counters.packets_lost += self._holes.add(sequence)
+        if counts and verdict is not Verdict.TOO_FAR:
+            # By its place, for each transport has sequence numbers of its own.
+            number = (start - self._announced_position) // FRAME_SAMPLES
+            self._counters.packets_lost += self._holes.add(number)
+        return verdict is Verdict.ACCEPTED
 
     def _count(self, rendered: Rendered) -> None:
         counters, samples = self._counters, len(rendered.pcm)

@@ -6,11 +6,13 @@ explains. Nothing here knows the playout delay or the device.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from clients.speaker.decode import FADE_IN_SAMPLES
+from clients.speaker.placing import Placed
 from clients.speaker.stream import (
     PRE_ROLL_SAMPLES,
     Counters,
@@ -25,6 +27,7 @@ SWITCH_OUT_SAMPLES = 1_200
 "25 ms raised cosine for what ends (research/speaker.md, section 2.2)."
 _MAX_SWITCHES = 64
 _MAX_STREAMS = 8
+_MAX_WAITING = 100  # 2 s; UDP does not overtake TCP by more
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Timeline:
         self._counters = counters
         self._switches: list[_Switch] = []  # by position
         self._streams: dict[int, Stream] = {}  # by SSRC, oldest announcement first
+        self._waiting: deque[Placed] = deque()  # for the announcement they overtook
 
     def announce(self, programme: Programme) -> None:
         """A programme is heard from its instant on."""
@@ -51,6 +55,9 @@ class Timeline:
         self._streams[programme.ssrc] = stream
         self._switch(us_to_position(programme.from_us), programme.ssrc)
         self._forget_oldest_stream()
+        waiting, self._waiting = self._waiting, deque()
+        for placed in waiting:
+            self.insert_at(placed)
 
     def idle(self, message: Idle) -> None:
         """Nothing is heard from its instant on."""
@@ -65,6 +72,30 @@ class Timeline:
         else:
             stream.insert(rtp)
 
+    def insert_at(self, placed: Placed) -> bool:
+        """Take in a packet by its place; return whether it is of what is on air.
+
+        One that no programme known has sent waits for the announcement.
+        """
+        starts = {
+            ssrc: start
+            for ssrc, stream in self._streams.items()
+            if (start := stream.start_of(placed.position)) is not None
+        }
+        if not starts:
+            self._wait(placed)
+            return False
+        ssrc = self._heard_at(placed.position)
+        if ssrc not in starts:
+            ssrc = next(reversed(starts))  # what was announced last
+        self._streams[ssrc].insert_at(starts[ssrc], placed)
+        return bool(self._switches) and ssrc == self._switches[-1].ssrc
+
+    @property
+    def expects_packets(self) -> bool:
+        """Whether a programme is on air, as far as was said."""
+        return bool(self._switches) and self._switches[-1].ssrc is not None
+
     def end_with_what_is_held(self) -> None:
         """The link is gone: be silent after the last packet received."""
         if self._switches and (ssrc := self._switches[-1].ssrc) is not None:
@@ -74,10 +105,7 @@ class Timeline:
 
     def programme_at(self, position: int) -> Programme | None:
         """Return what is heard at *position*."""
-        heard = None
-        for switch in self._switches:
-            if switch.position <= position:
-                heard = switch.ssrc
+        heard = self._heard_at(position)
         return None if heard is None else self._streams[heard].programme
 
     @property
@@ -113,6 +141,20 @@ class Timeline:
                 _mix(stream, begin, part, heard=each == ssrc)
         self.pass_by(start + samples)
         return mixed
+
+    def _heard_at(self, position: int) -> int | None:
+        heard = None
+        for switch in self._switches:
+            if switch.position <= position:
+                heard = switch.ssrc
+        return heard
+
+    def _wait(self, placed: Placed) -> None:
+        """Keep *placed* for an announcement to come; the oldest is given up."""
+        self._waiting.append(placed)
+        if len(self._waiting) > _MAX_WAITING and not self._waiting.popleft().repeated:
+            self._counters.packets_received += 1
+            self._counters.packets_discarded += 1
 
     def _switch(self, position: int, ssrc: int | None) -> None:
         """What is said last about an instant and all after it counts."""

@@ -8,21 +8,27 @@ export class Problem extends Error {
   /**
    * @param {string} slug Stable name of the kind, as in streamer/api/problems.py; ours are
    *   "no-connection", "unreadable-answer" and those of audio.js and whip.js.
-   * @param {{status?: number, detail?: string}} [more] `status` is 0 when nothing answered.
+   * @param {{status?: number, detail?: string, retry_after_ms?: number}} [more] `status`
+   *   is 0 when nothing answered.
    */
-  constructor(slug, { status = 0, detail = "" } = {}) {
+  constructor(slug, { status = 0, detail = "", retry_after_ms = 0 } = {}) {
     super(detail || slug);
     this.name = "Problem";
     this.slug = slug;
     this.status = status;
     this.detail = detail;
+    this.retry_after_ms = retry_after_ms;
   }
 
   /** The problem that *response*, not a 2xx, tells of. */
   static async from(response) {
     const body = await response.json().catch(() => ({}));
     const slug = PROBLEM_TYPE.exec(body.type ?? "")?.[1] ?? `http-${response.status}`;
-    return new Problem(slug, { status: response.status, detail: body.detail ?? "" });
+    return new Problem(slug, {
+      status: response.status,
+      detail: body.detail ?? "",
+      retry_after_ms: (Number(response.headers.get("Retry-After")) || 0) * 1000,
+    });
   }
 }
 
@@ -39,17 +45,18 @@ export async function request(url, { timeout_ms, ...options }) {
   return response;
 }
 
-/** Requests with one person's token. */
+/** Requests with one person's token, or without one for what is public. */
 export class Api {
   #token;
 
-  /** @param {string} token As typed in; it never leaves for another origin. */
-  constructor(token) {
+  /** @param {string|null} token As typed in; it never leaves for another origin. */
+  constructor(token = null) {
     this.#token = token;
   }
 
+  /** Headers that say who asks. */
   get authorization() {
-    return { Authorization: `Bearer ${this.#token}` };
+    return this.#token === null ? {} : { Authorization: `Bearer ${this.#token}` };
   }
 
   get(path, { timeout_ms = 5000 } = {}) {

@@ -3,7 +3,7 @@
 import { Microphone } from "./audio.js";
 import { Awake } from "./awake.js";
 import { Broadcasting } from "./broadcasting.js";
-import { setText } from "./dom.js";
+import { setIcon, setText } from "./dom.js";
 import { Emergency } from "./emergency.js";
 import { OnAirView } from "./on-air-view.js";
 import { OrderForm } from "./order-form.js";
@@ -209,7 +209,7 @@ export class Desk extends EventTarget {
     const waits = missing !== null && missing !== "talk.needs.microphone";
     $("talk").disabled = machine.active ? now === Phase.STOPPING : waits;
     $("talk").classList.toggle("holds", this.#hold);
-    $("talk").querySelector("use").setAttribute("href", `#icon-${name}`);
+    setIcon($("talk"), name);
     setText($("talk-label"), text(label));
     const hint = machine.active ? null : missing ?? this.#readiness();
     setText($("talk-hint"), hint ? text(hint) : "");

@@ -14,15 +14,21 @@ export function make(name, attributes = {}, ...children) {
   return element;
 }
 
-/** An icon of the page's sprite, for the eye only. */
+/** An icon of icons.svg (see icons.js), for the eye only. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `#icon-${name}`);
-  svg.append(use);
+  svg.append(document.createElementNS(SVG, "use"));
+  setIcon(svg, name);
   return svg;
+}
+
+/** Make *svg* show another icon. */
+export function setIcon(svg, name) {
+  const use = svg.querySelector("use");
+  const wanted = `#icon-${name}`;
+  if (use.getAttribute("href") !== wanted) use.setAttribute("href", wanted);
 }
 
 /** Set text only when it changed, so that live regions do not speak twice. */

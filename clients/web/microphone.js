@@ -1,7 +1,9 @@
 /** The microphone page: composition root. */
 
 import { Desk } from "./desk.js";
+import { loadIcons } from "./icons.js";
 import { Language } from "./language.js";
+import { Masthead } from "./masthead.js";
 import { Notice } from "./notice.js";
 import { Session } from "./session.js";
 import { SignIn } from "./sign-in.js";
@@ -13,26 +15,14 @@ const session = new Session();
 const notice = new Notice($("notice"), language);
 const signIn = new SignIn($("sign-in"), session, language);
 const desk = new Desk(language, notice);
+const masthead = new Masthead(language, "page.title");
 
-language.addEventListener("change", speak);
 signIn.addEventListener("entered", ({ detail }) => work(detail));
 desk.addEventListener("locked-out", ({ detail }) => leave(detail));
 $("sign-out").addEventListener("click", () => leave());
-for (const button of document.querySelectorAll(".language button")) {
-  button.addEventListener("click", () => (language.current = button.value));
-}
-speak();
+masthead.open();
+loadIcons();
 signIn.resume();
-
-/** Put the page into the current language. */
-function speak() {
-  document.documentElement.lang = language.current;
-  for (const button of document.querySelectorAll(".language button")) {
-    button.setAttribute("aria-pressed", String(button.value === language.current));
-  }
-  language.fill(document);
-  document.title = language.text("page.title");
-}
 
 /** Somebody signed in. */
 function work({ api, me, server }) {

@@ -1,6 +1,6 @@
 /** Draws what the machine allows to claim: the phase, the clock, who hears it. */
 
-import { clockText, icon, make, setText } from "./dom.js";
+import { clockText, icon, make, setIcon, setText } from "./dom.js";
 import { Phase, elapsedMs, hearsSilence, phase } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
@@ -35,9 +35,7 @@ export class OnAirView {
     setText($("phase"), text(`phase.${now.name}`));
     setText($("phase-detail"), detail);
     setText($("phase-title"), machine.report?.title ?? "");
-    const use = document.querySelector(".hero-icon use");
-    const wanted = `#icon-${now.name}`;
-    if (use.getAttribute("href") !== wanted) use.setAttribute("href", wanted);
+    setIcon($("hero"), now.name);
     const title = now.name === Phase.ON_AIR ? "page.title.on_air" : "page.title";
     document.title = text(title);
     this.#drawClock(machine, now_ms);

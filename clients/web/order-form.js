@@ -1,7 +1,7 @@
 /** What shall be broadcast and where: zones, class, title; with what is on air there. */
 
 import { setText } from "./dom.js";
-import { ZoneTree, covered, hearing, listenersIn, outlook } from "./zones.js";
+import { ZoneTree, covered, hearing, listenersIn, nameOf, outlook } from "./zones.js";
 import "./zone-picker.js";
 
 const $ = (id) => document.getElementById(id);
@@ -80,13 +80,9 @@ export class OrderForm extends EventTarget {
     this.#draw();
   }
 
-  /** A zone's name for people; villages share names, so their commune's comes with it. */
+  /** A zone's name for people. */
   nameOf(id) {
-    const zone = this.tree.get(id);
-    if (!zone) return id;
-    const parent = zone.level === "village" || zone.level === "cluster";
-    const above = parent ? this.tree.get(zone.parent_id)?.name : null;
-    return above ? `${zone.name} · ${above}` : zone.name;
+    return nameOf(this.tree, id);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The sign-in form. */
 
+import { make } from "./dom.js";
 import { explain } from "./notice.js";
 
 /** Emits "entered" (CustomEvent, what Session.enter returns). */
@@ -9,8 +10,11 @@ export class SignIn extends EventTarget {
   #language;
   #say = () => "";
 
+  /** @param {HTMLFormElement} form Empty; the fields are put into it. */
   constructor(form, session, language) {
     super();
+    form.append(...fields());
+    language.fill(form);
     this.#form = form;
     this.#session = session;
     this.#language = language;
@@ -83,4 +87,29 @@ export class SignIn extends EventTarget {
   #field(id) {
     return this.#form.querySelector(`#${id}`);
   }
+}
+
+function fields() {
+  const word = (key, name = "span", attributes = {}) =>
+    make(name, { ...attributes, dataset: { text: key } });
+  const token = make("input", {
+    id: "token",
+    type: "password",
+    autocomplete: "current-password",
+    autocapitalize: "off",
+    spellcheck: "false",
+    maxlength: 300,
+    "aria-describedby": "sign-in-error",
+  });
+  const error = make("p", { class: "error", id: "sign-in-error", role: "alert" });
+  const tick = (id, ...words) =>
+    make("label", { class: "tick" }, make("input", { type: "checkbox", id }), ...words);
+  return [
+    word("sign-in.heading", "h2"),
+    word("sign-in.intro", "p", { class: "hint" }),
+    make("div", { class: "field" }, word("sign-in.token", "label", { for: "token" }), token, error),
+    tick("show-token", word("sign-in.show")),
+    tick("stay", make("span", {}, word("sign-in.stay"), word("sign-in.stay.hint", "small"))),
+    word("sign-in.submit", "button", { type: "submit", class: "primary" }),
+  ];
 }

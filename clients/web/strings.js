@@ -237,6 +237,80 @@ export const STRINGS = Object.freeze({
     en: "Emergency confirmed. Hold the button to talk.",
   },
 
+  "listen.title": { vi: "Nghe truyền thanh – Loacast", en: "Listen – Loacast" },
+  "listen.title.where": { vi: "▶ {where} – Loacast", en: "▶ {where} – Loacast" },
+  "listen.title.emergency": {
+    vi: "⚠ KHẨN CẤP: {title} – {where}",
+    en: "⚠ EMERGENCY: {title} – {where}",
+  },
+  "listen.heading": { vi: "Nghe truyền thanh", en: "Listen" },
+  "listen.skip": { vi: "Đến nút nghe", en: "Skip to the listen button" },
+  "listen.zones.heading": { vi: "Nghe ở đâu?", en: "Which place?" },
+  "listen.zones.empty": {
+    vi: "Chưa có khu vực nào mở cho mọi người nghe.",
+    en: "No zone is open to the public yet.",
+  },
+  "listen.programmes.heading": { vi: "Từng chương trình", en: "Single programmes" },
+  "listen.choose": { vi: "Chọn nơi để nghe", en: "Choose a place" },
+  "listen.choose.detail": {
+    vi: "Bấm vào nơi bạn ở trong danh sách.",
+    en: "Press the place where you live in the list.",
+  },
+  "listen.gone": {
+    vi: "Khu vực này không có, hoặc không mở cho mọi người.",
+    en: "This zone is not there, or not open to the public.",
+  },
+  "listen.start": { vi: "Nghe", en: "Listen" },
+  "listen.stop": { vi: "Dừng nghe", en: "Stop listening" },
+  "listen.unblock": { vi: "Bấm để nghe tiếp", en: "Press to go on listening" },
+  "listen.retry.now": { vi: "Thử lại ngay", en: "Try again now" },
+  "listen.volume": { vi: "Âm lượng", en: "Volume" },
+  "listen.emergency": { vi: "KHẨN CẤP", en: "EMERGENCY" },
+  "listen.off": { vi: "Chưa nghe", en: "Not listening" },
+  "listen.off.silent": { vi: "Lúc này đang im lặng.", en: "Nothing is on now." },
+  "listen.connecting": { vi: "Đang kết nối…", en: "Connecting…" },
+  "listen.connecting.detail": { vi: "Xin chờ một chút.", en: "Just a moment." },
+  "listen.listening": { vi: "ĐANG NGHE", en: "LISTENING" },
+  "listen.unknown": {
+    vi: "Chưa rõ đang phát chương trình nào.",
+    en: "What is on is not known at the moment.",
+  },
+  "listen.silent": { vi: "Im lặng", en: "Silence" },
+  "listen.silent.detail": {
+    vi: "Chưa có chương trình. Khi có, bạn sẽ nghe thấy ngay.",
+    en: "Nothing is on. When something is, you will hear it at once.",
+  },
+  "listen.stalled": { vi: "Không có tiếng", en: "No sound comes" },
+  "listen.stalled.detail": {
+    vi: "Máy chủ đang phát nhưng âm thanh không tới. Đang chờ…",
+    en: "The server is on air, but the sound does not arrive. Waiting…",
+  },
+  "listen.reconnecting": { vi: "Mất kết nối", en: "Connection lost" },
+  "listen.reconnecting.detail": { vi: "Đang kết nối lại…", en: "Connecting again…" },
+  "listen.retry": {
+    vi: "Tự thử lại sau {n} giây.",
+    en: {
+      one: "Trying again by itself in {n} second.",
+      other: "Trying again by itself in {n} seconds.",
+    },
+  },
+  "listen.blocked": { vi: "Tạm dừng", en: "Paused" },
+  "listen.blocked.detail": {
+    vi: "Thiết bị đã tạm dừng âm thanh.",
+    en: "Your device has paused the sound.",
+  },
+  "listen.unsupported": {
+    vi: "Trình duyệt này không nghe trực tiếp được (không có WebRTC). Hãy dùng trình duyệt khác.",
+    en: "This browser cannot play live sound (no WebRTC). Please use another one.",
+  },
+  "quality.heading": { vi: "Chất lượng", en: "Reception" },
+  "quality.good": { vi: "Tốt", en: "Good" },
+  "quality.fair": { vi: "Tạm được", en: "Fair" },
+  "quality.poor": { vi: "Kém", en: "Poor" },
+  "quality.latency": { vi: "Độ trễ", en: "Delay" },
+  "quality.lost": { vi: "Mất gói", en: "Lost" },
+  "quality.concealed": { vi: "Bù tiếng", en: "Made up" },
+
   "outcome.stopped": { vi: "Đã dừng. Không ai nghe thấy bạn.", en: "Stopped. Nobody hears you." },
   "outcome.completed": { vi: "Buổi phát đã kết thúc.", en: "The broadcast is over." },
   "outcome.failed": {
@@ -313,6 +387,26 @@ export const STRINGS = Object.freeze({
   "problem.unreadable-answer": {
     vi: "Máy chủ trả lời sai. Báo cho người quản trị.",
     en: "The server's answer makes no sense. Tell your administrator.",
+  },
+  "problem.missing-token": {
+    vi: "Khu vực này không mở cho mọi người. Hãy đăng nhập để nghe.",
+    en: "This zone is not open to the public. Sign in to listen.",
+  },
+  "problem.unknown-broadcast": {
+    vi: "Chương trình này đã kết thúc.",
+    en: "This programme is over.",
+  },
+  "problem.too-many-listeners": {
+    vi: "Đang có quá nhiều người nghe. Trang sẽ tự thử lại.",
+    en: "Too many people are listening. The page will try again by itself.",
+  },
+  "problem.too-many-joins": {
+    vi: "Quá nhiều người từ mạng của bạn cùng vào nghe. Trang sẽ tự thử lại.",
+    en: "Too many people on your network are joining. The page will try again by itself.",
+  },
+  "problem.no-webrtc": {
+    vi: "Máy chủ này không phát qua trình duyệt.",
+    en: "This server does not send sound to browsers.",
   },
   "problem.unacceptable-sdp": {
     vi: "Máy chủ không dùng được âm thanh của trình duyệt này. Thử trình duyệt khác.",

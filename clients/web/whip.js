@@ -1,10 +1,9 @@
 /** A WHIP client (RFC 9725): one microphone up to the server, kept warm. */
 
-import { Problem, request } from "./api.js";
-import { opusPayloadTypes, withOpusParameters } from "./sdp.js";
+import { Problem } from "./api.js";
+import { withOpusParameters } from "./sdp.js";
+import { connected, exchange, preferCodecs, remove } from "./webrtc.js";
 
-const GATHERING_MS = 2000;
-const CONNECTING_MS = 8000;
 const VOICE_BPS = 64_000;
 const MUSIC_BPS = 128_000;
 
@@ -62,15 +61,13 @@ export class Uplink extends EventTarget {
   }
 
   /** End the session (RFC 9725, section 4.2: DELETE). Never fails: the peer is gone anyway. */
-  close({ keepalive = false } = {}) {
+  close(options) {
     const session = this.#session;
     this.#ended.abort();
     this.#peer?.close();
     this.#track?.stop();
     this.#peer = this.#session = this.#opening = this.#track = null;
-    if (!session) return;
-    const options = { method: "DELETE", headers: this.#authorization, keepalive };
-    request(session, { ...options, timeout_ms: keepalive ? 0 : 5000 }).catch(() => {});
+    if (session) remove(session, this.#authorization, options);
   }
 
   async #open(track, { music = false } = {}) {
@@ -80,14 +77,12 @@ export class Uplink extends EventTarget {
     this.#track = track.clone();
     this.#track.enabled = false;
     const bitrate_bps = music ? MUSIC_BPS : VOICE_BPS;
-    preferOpus(
-      peer.addTransceiver(this.#track, {
-        direction: "sendonly",
-        sendEncodings: [{ maxBitrate: bitrate_bps }],
-      }),
-    );
-    await peer.setLocalDescription(await peer.createOffer());
-    await gathered(peer);
+    const transceiver = peer.addTransceiver(this.#track, {
+      direction: "sendonly",
+      sendEncodings: [{ maxBitrate: bitrate_bps }],
+    });
+    // Nothing but Opus, so that no server can choose a telephone codec.
+    preferCodecs(transceiver, ["audio/opus"]);
     const answer = await this.#exchange(peer);
     await peer.setRemoteDescription({
       type: "answer",
@@ -102,28 +97,14 @@ export class Uplink extends EventTarget {
     return this.#session.pathname.split("/").at(-1);
   }
 
-  /** Send the whole offer at once and return the answer (RFC 9725, section 4.2). */
   async #exchange(peer) {
-    const response = await request(this.#endpoint, {
-      method: "POST",
-      headers: { "Content-Type": "application/sdp", ...this.#authorization },
-      body: peer.localDescription.sdp,
-      timeout_ms: CONNECTING_MS,
-    });
-    const where = response.headers.get("Location");
-    const answer = await response.text();
-    if (where === null || !opusPayloadTypes(answer).length) {
-      throw new Problem("unreadable-answer", { status: response.status });
-    }
-    this.#session = new URL(where, response.url);
+    const { answer, resource } = await exchange(peer, this.#endpoint, this.#authorization);
     if (this.#peer !== peer) {
       // Closed while the answer was under way: leave no session behind.
-      request(this.#session, { method: "DELETE", headers: this.#authorization }).catch(
-        () => {},
-      );
-      this.#session = null;
+      remove(resource, this.#authorization);
       throw new Problem("no-media");
     }
+    this.#session = resource;
     return answer;
   }
 
@@ -132,37 +113,4 @@ export class Uplink extends EventTarget {
     this.close();
     this.dispatchEvent(new Event("lost"));
   }
-}
-
-/** Offer nothing but Opus, so that no server can choose a telephone codec. */
-function preferOpus(transceiver) {
-  const { codecs } = RTCRtpReceiver.getCapabilities("audio");
-  const opus = codecs.filter((codec) => codec.mimeType.toLowerCase() === "audio/opus");
-  if (opus.length) transceiver.setCodecPreferences?.(opus);
-}
-
-/** Candidates are sent in the offer; whoever is slower than this is left out. */
-function gathered(peer) {
-  if (peer.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((resolve) => {
-    setTimeout(resolve, GATHERING_MS);
-    peer.addEventListener("icegatheringstatechange", () => {
-      if (peer.iceGatheringState === "complete") resolve();
-    });
-  });
-}
-
-/** Wait for ICE and DTLS; *ended* gives up, since a peer we close emits nothing. */
-function connected(peer, ended) {
-  return new Promise((resolve, reject) => {
-    const refuse = () => reject(new Problem("no-media", { detail: peer.connectionState }));
-    const look = () => {
-      if (peer.connectionState === "connected") resolve();
-      if (["failed", "closed"].includes(peer.connectionState)) refuse();
-    };
-    setTimeout(refuse, CONNECTING_MS);
-    ended.addEventListener("abort", refuse);
-    peer.addEventListener("connectionstatechange", look);
-    look();
-  });
 }

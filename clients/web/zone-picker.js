@@ -1,42 +1,21 @@
 /** `<zone-picker>`: a tree of checkboxes; a ticked zone stands for all below it. */
 
 import { icon, make, setText } from "./dom.js";
-import { ZoneTree, covered, listenersIn, search, tickOf, toggle } from "./zones.js";
+import { ZoneTreeView } from "./zone-tree-view.js";
+import { covered, listenersIn, tickOf, toggle } from "./zones.js";
 
-/** Levels that are open at the beginning. */
-const OPEN_DEPTH = 1;
-/** A whole tree of fewer zones is open at the beginning. */
-const OPEN_ALL_BELOW = 12;
-
-/**
- * Set `text` (see Language.text), then `tree`; `air` and `selection` at any time. Emits
- * "change" when the person ticked something. Rows are made when they are first seen.
- */
-export class ZonePicker extends HTMLElement {
-  #tree = new ZoneTree([]);
-  #air = new Map();
+/** With `selection`, at any time. Emits "change" when the person ticked something. */
+export class ZonePicker extends ZoneTreeView {
   #selection = new Set();
-  #open = new Set();
-  #query = "";
-  text = (key) => key;
 
   set tree(tree) {
-    this.#tree = tree;
     const known = new Set(tree.all());
-    const fresh = this.#open.size === 0;
     this.#selection = new Set([...this.#selection].filter((id) => known.has(id)));
-    if (fresh) for (const id of known) if (this.#opensAtFirst(id, known)) this.#open.add(id);
-    this.render();
+    super.tree = tree;
   }
 
   get tree() {
-    return this.#tree;
-  }
-
-  /** @param {Map<string, import("./zones.js").Air>} air */
-  set air(air) {
-    this.#air = air;
-    this.refresh();
+    return super.tree;
   }
 
   get selection() {
@@ -48,118 +27,30 @@ export class ZonePicker extends HTMLElement {
     this.refresh();
   }
 
-  /** Show only zones whose name holds *query*; all when it is empty. */
-  set query(query) {
-    this.#query = query;
-    this.render();
-  }
-
-  /** Build what is to be seen anew. */
-  render() {
-    const found = search(this.#tree, this.#query);
-    const list = this.#query.trim()
-      ? make("ul", { class: "zone-list flat" }, ...found.map((id) => this.#match(id)))
-      : this.#branch(this.#tree.roots, "zone-list");
-    if (!list.children.length) list.append(this.#empty());
-    this.replaceChildren(list);
-    this.refresh();
-  }
-
-  /** Bring ticks, names of programmes and counts up to date, keeping the focus. */
-  refresh() {
-    for (const row of this.querySelectorAll(".zone-row")) this.#paint(row);
-  }
-
-  #opensAtFirst(id, known) {
-    const depth = this.#tree.ancestorsOf(id).length;
-    return depth < OPEN_DEPTH || known.size < OPEN_ALL_BELOW;
-  }
-
-  #branch(ids, name) {
-    return make("ul", { class: name }, ...ids.map((id) => this.#node(id)));
-  }
-
-  #node(id) {
-    const children = this.#tree.childrenOf(id);
-    const node = make("li", {}, this.#row(id, children.length > 0));
-    if (children.length && this.#open.has(id)) {
-      node.append(this.#branch(children, "zone-branch"));
-    }
-    return node;
-  }
-
-  #match(id) {
-    const path = this.#tree.ancestorsOf(id).map((zone) => this.#tree.get(zone).name);
-    return make("li", {}, this.#row(id, false, path.join(" · ")));
-  }
-
-  #row(id, twists, path = "") {
-    const { name, level } = this.#tree.get(id);
+  label(id, words, level) {
     const box = make("input", { type: "checkbox", value: id });
     box.addEventListener("change", () => this.#tick(id));
-    const words = make("span", { class: "zone-words" }, make("span", { class: "zone-name" }, name));
-    const under = make("span", { class: "zone-under" });
-    if (path) under.append(make("span", { class: "zone-path" }, path));
-    under.append(make("span", { class: "zone-air", hidden: true }, icon("wave"), make("span")));
-    words.append(under);
-    const kind = make("span", { class: "zone-level" }, this.text(`level.${level}`));
     const count = make("span", { class: "zone-count" }, icon("speaker"), make("span"));
-    const label = make("label", { class: "zone-label" }, box, words, kind, count);
-    const twist = twists ? this.#twist(id, name) : make("span", { class: "zone-twist" });
-    return make("div", { class: "zone-row", dataset: { zone: id } }, twist, label);
+    return make("label", { class: "zone-label" }, box, words, level, count);
   }
 
-  #twist(id, name) {
-    const open = this.#open.has(id);
-    const button = make("button", {
-      type: "button",
-      class: "zone-twist",
-      "aria-expanded": String(open),
-      "aria-label": this.text(open ? "zones.collapse" : "zones.expand", { name }),
-    });
-    button.append(icon("chevron"));
-    button.addEventListener("click", () => this.#turn(id));
-    return button;
-  }
-
-  #turn(id) {
-    if (!this.#open.delete(id)) this.#open.add(id);
-    const node = this.#find(id).parentElement;
-    node.replaceWith(this.#node(id));
-    this.refresh();
-    this.#find(id).querySelector("button").focus();
-  }
-
-  #find(id) {
-    return this.querySelector(`.zone-row[data-zone="${CSS.escape(id)}"]`);
-  }
-
-  #tick(id) {
-    this.#selection = toggle(this.#tree, this.#selection, id);
-    this.refresh();
-    this.dispatchEvent(new Event("change"));
-  }
-
-  #paint(row) {
-    const id = row.dataset.zone;
-    const tick = tickOf(this.#tree, this.#selection, id);
+  paint(row, id) {
+    super.paint(row, id);
+    const tick = tickOf(this.tree, this.#selection, id);
     const box = row.querySelector("input");
     box.checked = tick === "checked";
     box.indeterminate = tick === "mixed";
     row.classList.toggle("ticked", tick === "checked");
-    const now = this.#air.get(id);
-    const air = row.querySelector(".zone-air");
-    air.hidden = !now?.broadcast_id;
-    if (!air.hidden) setText(air.lastChild, this.text("zones.on-air", { title: now.title }));
-    const speakers = listenersIn(covered(this.#tree, [id]), this.#air);
+    const speakers = listenersIn(covered(this.tree, [id]), this.air);
     const count = row.querySelector(".zone-count");
     count.title = this.text("zones.speakers", { n: speakers });
     setText(count.lastChild, String(speakers));
   }
 
-  #empty() {
-    const key = this.#query.trim() ? "zones.no-match" : "zones.empty";
-    return make("li", { class: "zone-none" }, this.text(key));
+  #tick(id) {
+    this.#selection = toggle(this.tree, this.#selection, id);
+    this.refresh();
+    this.dispatchEvent(new Event("change"));
   }
 }
 

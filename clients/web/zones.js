@@ -117,6 +117,15 @@ export function search(tree, query, limit = 100) {
   return tree.all().filter(matches).slice(0, limit);
 }
 
+/** A zone's name for people; villages share names, so their commune's comes with it. */
+export function nameOf(tree, id) {
+  const zone = tree.get(id);
+  if (!zone) return id;
+  const shared = zone.level === "village" || zone.level === "cluster";
+  const above = shared ? tree.get(zone.parent_id)?.name : null;
+  return above ? `${zone.name} · ${above}` : zone.name;
+}
+
 /** Every zone the selection stands for. */
 export function covered(tree, selection) {
   return new Set([...selection].flatMap((id) => tree.below(id)));

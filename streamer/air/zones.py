@@ -82,6 +82,8 @@ class Zone:
     level: ZoneLevel
     playout_delay_ms: int | None = None
     "D of the speakers here; None inherits it from the parent."
+    public: bool = False
+    "Anybody may listen here and below, and learn the names and what is on air."
 
 
 class ZoneTree:
@@ -155,6 +157,20 @@ class ZoneTree:
             if delay_ms is not None:
                 return delay_ms
         return DEFAULT_PLAYOUT_DELAY_MS
+
+    def is_public(self, zone_id: str) -> bool:
+        """Return whether *zone_id* or a zone above it is marked public."""
+        marked = (self[each].public for each in (zone_id, *self.ancestors(zone_id)))
+        return any(marked)
+
+    def covers(self, zone_id: str, below_id: str) -> bool:
+        """Return whether *below_id* is *zone_id* or stands below it.
+
+        Raises:
+            UnknownZoneError: One of them is not in the tree.
+        """
+        start = self.number(zone_id)
+        return start <= self.number(below_id) < self._ends[start]
 
     def number(self, zone_id: str) -> int:
         """Return the zone's number in pre-order, or raise `UnknownZoneError`."""

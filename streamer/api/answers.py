@@ -22,6 +22,8 @@ class ServerInfo(Answer):
     name: str
     version: str
     stream_url_port: int
+    webrtc_port: int | None
+    "UDP; None where the server sends no WebRTC. Signalling is `/whep` of the API."
     clock_us: int
     "The server's media clock now."
     classes: list[str]
@@ -58,6 +60,29 @@ class ZoneInfo(Answer):
     level: Level
     playout_delay_ms: int | None
     effective_playout_delay_ms: int
+    public: bool
+    "Marked itself; see `effective_public` for what is inherited."
+    effective_public: bool
+
+
+class OnAirInfo(Answer):
+    """What anybody may know of a programme."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    title: str
+    programme_class: Annotated[ProgrammeClass, Field(alias="class")]
+
+
+class PublicZone(Answer):
+    """What anybody may know of a zone that is public."""
+
+    id: str
+    name: str
+    parent_id: str | None
+    "None also where the parent is not public."
+    level: Level
+    on_air: OnAirInfo | None
 
 
 class SpeakerInfo(Answer):
@@ -99,11 +124,13 @@ class Loudness(Answer):
 
 
 class ZoneHearing(Answer):
-    """Whether a zone hears a broadcast now, and how many speakers of it."""
+    """Whether a zone hears a broadcast now, and how many listeners of it."""
 
     zone_id: str
     heard: bool
     listeners: int
+    "Speakers, and people who listen by WebRTC."
+    speakers: int
 
 
 class HeardBy(Answer):
@@ -111,6 +138,7 @@ class HeardBy(Answer):
 
     zones: list[ZoneHearing]
     listeners: int
+    speakers: int
 
 
 class RecordingState(Answer):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from streamer.air.zones import DEFAULT_PLAYOUT_DELAY_MS, ZoneTree
 from streamer.api.answers import SpeakerInfo
@@ -29,6 +29,18 @@ from streamer.store.speakers import Speakers
 _NOBODY = "0" * 64
 
 
+class Fanout(Protocol):
+    """What sends to speakers, and so must know what becomes of them."""
+
+    def update(self, identity: ListenerIdentity) -> None:
+        """Apply a speaker's new zone, volume or delay."""
+        ...
+
+    def revoke(self, speaker_id: str) -> None:
+        """End what a speaker may no longer hear."""
+        ...
+
+
 class SpeakerRegistry:
     """Every speaker of the store, by id; the fan-out's `Directory`.
 
@@ -38,7 +50,7 @@ class SpeakerRegistry:
 
     def __init__(self, records: Speakers, hub: Hub, tree: ZoneTree) -> None:
         self._records = records
-        self._hub = hub
+        self._fanouts: list[Fanout] = [hub]
         self._speakers: dict[str, Speaker] = {}
         self._delays_ms = delays_ms(tree)
         self._presence = Presence()
@@ -53,6 +65,10 @@ class SpeakerRegistry:
     def watch(self, presence: Presence) -> None:
         """Ask *presence* who is connected."""
         self._presence = presence
+
+    def tell(self, fanout: Fanout) -> None:
+        """Tell *fanout*, too, what becomes of speakers."""
+        self._fanouts.append(fanout)
 
     def authenticate(self, credential: str) -> ListenerIdentity | None:
         """Return whose *credential* it is; see `Directory`."""
@@ -128,7 +144,7 @@ class SpeakerRegistry:
         async with self._changing:
             speaker = await self._records.update(speaker_id, **changes)
             self._speakers[speaker_id] = speaker
-            self._hub.update(self._identity(speaker))
+            self._update(speaker)
         return speaker
 
     async def renew_credential(self, speaker_id: str) -> tuple[Speaker, str]:
@@ -143,7 +159,7 @@ class SpeakerRegistry:
                 speaker_id, secret_hash=credential.secret_hash
             )
             self._speakers[speaker_id] = speaker
-            self._hub.revoke(speaker_id)
+            self._revoke(speaker_id)
         return speaker, str(credential)
 
     async def remove(self, speaker_id: str) -> None:
@@ -155,7 +171,7 @@ class SpeakerRegistry:
         async with self._changing:
             await self._records.delete(speaker_id)
             self._speakers.pop(speaker_id, None)
-            self._hub.revoke(speaker_id)
+            self._revoke(speaker_id)
             self._presence.forget(speaker_id)
             self._seen_ns.pop(speaker_id, None)
 
@@ -167,7 +183,7 @@ class SpeakerRegistry:
         for speaker in self._speakers.values():
             zone_id = speaker.zone_id
             if before.get(zone_id) != self._delays_ms.get(zone_id):
-                self._hub.update(self._identity(speaker))
+                self._update(speaker)
 
     async def write_last_seen(self) -> None:
         """Store when speakers were last heard of; all that changed, at once."""
@@ -180,6 +196,14 @@ class SpeakerRegistry:
         if news:
             await self._records.seen({each: _utc_of(ns) for each, ns in news})
             self._seen_ns = heard_ns
+
+    def _update(self, speaker: Speaker) -> None:
+        for fanout in self._fanouts:
+            fanout.update(self._identity(speaker))
+
+    def _revoke(self, speaker_id: str) -> None:
+        for fanout in self._fanouts:
+            fanout.revoke(speaker_id)
 
     def _identity(self, speaker: Speaker) -> ListenerIdentity:
         return ListenerIdentity(

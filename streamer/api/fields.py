@@ -13,6 +13,7 @@ MAX_NAME_CHARS = 100
 
 Role = Literal["admin", "operator", "broadcaster", "monitor"]
 Level = Literal["province", "commune", "village", "cluster"]
+Flag = Annotated[bool, Field(strict=True)]
 Volume = Annotated[int, Field(ge=0, le=100, strict=True)]
 PlayoutDelay = Annotated[int, Field(ge=20, le=10_000, strict=True)]
 

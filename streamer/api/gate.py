@@ -21,10 +21,16 @@ MAX_BODY_BYTES = 64 * 1024
 "Of everything but uploads, which have their own limit and are never in memory."
 UPLOAD_PATH = "/api/v1/files"
 HEALTH_PATH = "/healthz"
-PAGE_PATHS = frozenset({"/", "/microphone", "/favicon.ico"})
+PAGE_PATHS = frozenset({"/", "/listen", "/microphone", "/favicon.ico"})
 PAGE_PREFIX = "/assets/"
 "Pages are shells without data; what they show comes through the API."
 WHIP_PREFIX = "/whip"
+WHEP_PREFIX = "/whep"
+"Its routes let in who shows a speaker's credential, or nothing where it is public."
+PUBLIC_PREFIX = "/api/v1/public/"
+
+FOREIGN_PREFIXES = (WHIP_PREFIX, WHEP_PREFIX, PUBLIC_PREFIX)
+"Of use to pages from elsewhere, too."
 
 PAGE_POLICY = (
     "default-src 'self'; connect-src 'self'; media-src 'self' blob:;"
@@ -32,10 +38,11 @@ PAGE_POLICY = (
 )
 
 
-# Any page may offer a microphone if it has a token (RFC 9725, section 4.1, CORS).
+# Any page may offer a microphone if it has a token (RFC 9725, section 4.1, CORS),
+# and let its visitors listen.
 CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Expose-Headers": "Location, ETag",
     "Access-Control-Max-Age": "600",
@@ -73,11 +80,10 @@ class Gate:
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
-        # RFC 9110, section 11.4: the scheme's name is case-insensitive.
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise unauthorized("missing-token", "Show a token: Authorization: Bearer …")
-        principal = await self._authenticator.authenticate(token.strip())
+        token = bearer_of(Headers(scope=scope))
+        if token is None:
+            raise missing_token()
+        principal = await self._authenticator.authenticate(token)
         scope.setdefault("state", {})["principal"] = principal
 
 
@@ -136,6 +142,18 @@ class ResponseHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+def bearer_of(headers: Headers) -> str | None:
+    """Return what `Authorization: Bearer` shows (RFC 6750, section 2.1)."""
+    # RFC 9110, section 11.4: the scheme's name is case-insensitive.
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def missing_token() -> Problem:
+    """Return the problem of a request that shows nothing."""
+    return unauthorized("missing-token", "Show a token: Authorization: Bearer …")
+
+
 def unauthorized(slug: str, detail: str) -> Problem:
     """Return a 401 problem with the challenge that RFC 6750, section 3, asks for."""
     challenge = 'Bearer realm="loacast"'
@@ -147,8 +165,9 @@ def unauthorized(slug: str, detail: str) -> Problem:
 def _is_open(scope: Scope) -> bool:
     path: str = scope["path"]
     if scope["method"] == "OPTIONS":  # a browser's preflight carries no token
-        return path.startswith(WHIP_PREFIX)
-    return path == HEALTH_PATH or _is_page(scope)
+        return path.startswith(FOREIGN_PREFIXES)
+    is_open = path == HEALTH_PATH or path.startswith((WHEP_PREFIX, PUBLIC_PREFIX))
+    return is_open or _is_page(scope)
 
 
 def _is_page(scope: Scope) -> bool:
@@ -197,5 +216,5 @@ def _add_headers(scope: Scope, headers: MutableHeaders) -> None:
     headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"
     headers.setdefault("Content-Security-Policy", PAGE_POLICY)
     headers.setdefault("Cache-Control", "no-cache" if _is_page(scope) else "no-store")
-    if str(scope.get("path", "")).startswith(WHIP_PREFIX):
+    if str(scope.get("path", "")).startswith(FOREIGN_PREFIXES):
         headers.update(CORS_HEADERS)  # on refusals too, or a page cannot read them

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from streamer.api.fields import (
+    Flag,
     Id,
     Level,
     Name,
@@ -42,6 +43,7 @@ class NewZone(Request):
     level: Level
     parent_id: Id | None = None
     playout_delay_ms: PlayoutDelay | None = None
+    public: Flag = False
 
 
 class ZoneChange(Request):
@@ -50,6 +52,7 @@ class ZoneChange(Request):
     name: Name | None = None
     parent_id: Id | None = None
     playout_delay_ms: PlayoutDelay | None = None
+    public: Flag | None = None
 
 
 class NewSpeaker(Request):

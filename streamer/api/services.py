@@ -8,8 +8,10 @@ from pathlib import Path
 from streamer.api.census import Census
 from streamer.api.enrolment import SpeakerRegistry
 from streamer.api.microphones import Microphones
+from streamer.api.publiczones import PublicZones
 from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
+from streamer.fanout.webrtc.listeners import WebRtcListeners
 from streamer.metrics import Metrics
 from streamer.store.store import Store
 from streamer.studio.files import FileLibrary
@@ -35,3 +37,7 @@ class Services:
     files: FileLibrary
     microphones: Microphones
     metrics: Metrics
+    public_zones: PublicZones
+    listeners: WebRtcListeners | None
+    "None where there is no WebRTC."
+    webrtc_port: int | None

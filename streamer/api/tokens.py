@@ -38,6 +38,7 @@ class TokenRegistry:
         self._records = records
         self._monotonic_s = monotonic_s
         self._tokens: dict[str, Token] = {}
+        self._deleted: Callable[[str], None] = lambda _: None
         self._second = 0.0
         self._lookups = 0
         # A token must not come back from a read that began before it was deleted.
@@ -47,6 +48,17 @@ class TokenRegistry:
         """Read all tokens."""
         async with self._changing:
             self._tokens = {token.id: token for token in await self._records.all()}
+
+    def watch(self, deleted: Callable[[str], None]) -> None:
+        """Call *deleted* with the id of each token that is deleted."""
+        self._deleted = deleted
+
+    def holder(self, token_id: str) -> Principal | None:
+        """Return whose token it is, if it is valid now."""
+        token = self._tokens.get(token_id)
+        if token is None or not token.valid_at(datetime.now(UTC)):
+            return None
+        return Principal(token.id, token.name, token.role, token.zone_id)
 
     def all(self) -> list[Token]:
         """Return every token, the oldest first."""
@@ -94,6 +106,7 @@ class TokenRegistry:
         async with self._changing:
             await self._records.delete(token_id)
             self._tokens.pop(token_id, None)
+        self._deleted(token_id)
 
     async def authenticate(self, text: str) -> Principal:
         """Return who holds the token; see `Authenticator`."""

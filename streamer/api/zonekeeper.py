@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from streamer.air.zones import Zone, ZoneLevel, ZoneTree
@@ -22,7 +22,12 @@ class ZoneKeeper:
         self._records = records
         self._studio = studio
         self._speakers = speakers
+        self._changed: Callable[[], Awaitable[None]] | None = None
         self._changing = asyncio.Lock()
+
+    def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Await *changed* after each change of the tree."""
+        self._changed = changed
 
     def get(self, zone_id: str) -> Zone:
         """Return one zone.
@@ -42,6 +47,7 @@ class ZoneKeeper:
         name: str,
         level: ZoneLevel,
         playout_delay_ms: int | None,
+        public: bool = False,
     ) -> Zone:
         """Add a zone; raises as `Zones.create`."""
         async with self._changing:
@@ -51,6 +57,7 @@ class ZoneKeeper:
                 name=name,
                 level=level,
                 playout_delay_ms=playout_delay_ms,
+                public=public,
             )
             await self._apply()
         return zone
@@ -89,3 +96,5 @@ class ZoneKeeper:
         tree = await asyncio.to_thread(ZoneTree, zones)
         await self._speakers.replace_tree(tree)
         self._studio.replace_tree(tree)
+        if self._changed is not None:
+            await self._changed()

@@ -81,7 +81,10 @@ def _announce(server: LoacastServer) -> None:
     """Print what people and programs wait for, even into a pipe."""
     if server.admin_token is not None:
         print(f"Admin token (shown once): {server.admin_token}", flush=True)
-    print(f"Listening: {server.api_url} stream={server.stream_url}", flush=True)
+    where = [server.api_url, f"stream={server.stream_url}"]
+    if server.webrtc_url is not None:
+        where.append(f"webrtc={server.webrtc_url}")
+    print("Listening:", *where, flush=True)
 
 
 def _on_signals() -> asyncio.Event:

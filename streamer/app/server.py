@@ -20,15 +20,19 @@ from ingest.whip import WhipServer
 from streamer.api import server as api
 from streamer.api.census import Census
 from streamer.api.enrolment import SpeakerRegistry
+from streamer.api.publiczones import PublicZones
 from streamer.api.services import Services
 from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
 from streamer.app.directory import DataDirectory
 from streamer.app.http import HttpServer, listening_socket
 from streamer.app.sources import Opener, Prober, WhipMicrophones
+from streamer.app.webrtc import keep_rights, open_port
 from streamer.bus.in_process import InProcessBus
 from streamer.config import Config
 from streamer.fanout.hub import Hub
+from streamer.fanout.presence import Presence
+from streamer.fanout.webrtc.port import WebRtcServer
 from streamer.fanout.websocket import Endpoint, WebSocketServer
 from streamer.metrics import LoopLateness, Metrics
 from streamer.programme.programme import ProgrammeSettings
@@ -63,6 +67,8 @@ class LoacastServer:
         "The bound port, once entered."
         self.stream_port = 0
         "The bound port, once entered."
+        self.webrtc: WebRtcServer | None = None
+        "Unless it is switched off."
 
     async def __aenter__(self) -> Self:
         """Start everything.
@@ -91,6 +97,13 @@ class LoacastServer:
         """Where speakers connect, as seen from this machine."""
         return f"ws://{_reachable(self.config.host)}:{self.stream_port}/v1/listen"
 
+    @property
+    def webrtc_url(self) -> str | None:
+        """Where WebRTC media come from, as seen from this machine."""
+        if self.webrtc is None:
+            return None
+        return f"udp://{_reachable(str(self.config.webrtc_host))}:{self.webrtc.port}"
+
     async def _enter(self, stack: AsyncExitStack) -> None:
         config = self.config
         stack.enter_context(DataDirectory(config.data_directory))
@@ -99,6 +112,7 @@ class LoacastServer:
         store = await stack.enter_async_context(Store(database_url(config)))
         self.services = await self._build(stack, store)
         await stack.enter_async_context(_LastSeen(self.services.speakers))
+        await keep_rights(stack, self.services)
         app = api.build(self.services, pages_directory=PAGES_DIRECTORY)
         await stack.enter_async_context(HttpServer(app, sock))
 
@@ -120,7 +134,12 @@ class LoacastServer:
             heartbeat_s=config.heartbeat_s,
         )
         await stack.enter_async_context(journal)
-        await self._open_stream_port(stack, hub, speakers, metrics)
+        presence = await self._open_stream_port(stack, hub, speakers, metrics)
+        listeners = None
+        if config.webrtc:
+            self.webrtc, listeners = await open_port(
+                stack, config, self.bus, speakers, presence=presence, metrics=metrics
+            )
         files = await stack.enter_async_context(self._files(store))
         whip = await stack.enter_async_context(WhipServer())
         studio = Studio(
@@ -132,7 +151,7 @@ class LoacastServer:
             max_programmes=config.max_programmes,
         )
         await stack.enter_async_context(studio)
-        census = Census(hub, studio)
+        census = Census(hub, studio, webrtc=listeners)
         metrics.watch_listeners("websocket", census.listeners_by_zone)
         metrics.watch_programmes(census.programmes_by_class)
         return Services(
@@ -149,6 +168,9 @@ class LoacastServer:
             files=files,
             microphones=WhipMicrophones(whip),
             metrics=metrics,
+            public_zones=PublicZones(studio),
+            listeners=listeners,
+            webrtc_port=self.webrtc.port if self.webrtc else None,
         )
 
     async def _tokens(self, store: Store) -> TokenRegistry:
@@ -161,7 +183,12 @@ class LoacastServer:
 
     def _fan_out(self, metrics: Metrics) -> Hub:
         loop = asyncio.get_running_loop()
-        hub = Hub(clock_ns=time.monotonic_ns, defer=loop.call_soon, metrics=metrics)
+        hub = Hub(
+            clock_ns=time.monotonic_ns,
+            defer=loop.call_soon,
+            metrics=metrics,
+            whep_port=self.api_port if self.config.webrtc else None,
+        )
         self.bus.subscribe(hub)
         return hub
 
@@ -171,7 +198,7 @@ class LoacastServer:
         hub: Hub,
         speakers: SpeakerRegistry,
         metrics: Metrics,
-    ) -> None:
+    ) -> Presence:
         port = self.config.effective_stream_port
         server = WebSocketServer(
             hub, speakers, Endpoint(self.config.host, port), metrics=metrics
@@ -179,6 +206,7 @@ class LoacastServer:
         speakers.watch(server.presence)
         await stack.enter_async_context(server)
         self.stream_port = server.port
+        return server.presence
 
     def _files(self, store: Store) -> FileLibrary:
         config = self.config

@@ -15,9 +15,11 @@ from streamer.wire.control import (
 from streamer.wire.rtp import OPUS_PAYLOAD_TYPE
 
 
-def welcome(identity: ListenerIdentity, *, ptime_ms: int) -> bytes:
+def welcome(
+    identity: ListenerIdentity, *, ptime_ms: int, whep_port: int | None = None
+) -> bytes:
     """Return the frame that tells a listener who and where it is."""
-    message = Welcome(identity.speaker_id, identity.zone_id, ptime_ms)
+    message = Welcome(identity.speaker_id, identity.zone_id, ptime_ms, whep_port)
     return text_frame(serialize(message))
 
 

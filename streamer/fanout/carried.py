@@ -91,6 +91,8 @@ class Carried:
 
     def remainder(self, member: Member, *, before_ns: int) -> Parcel:
         """Return what waits for *member*'s next message, captured before an instant."""
+        if not member.audio:
+            return NOTHING
         sent = member.sent_of(self.newest)
         return pack(
             [
@@ -116,6 +118,8 @@ class Carried:
             first: Number of the oldest packet of interest.
             newest: What to take for the newest packet.
         """
+        if not member.audio:
+            return NOTHING
         sent = member.sent_of(self.newest if newest is None else newest)
         wanted = [p for p in self._ring.since(since_ns) if first <= p.index <= sent]
         return pack(wanted[-MAX_BURST_PACKETS:])

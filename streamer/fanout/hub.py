@@ -35,11 +35,18 @@ class Hub:
         clock_ns: The server's media clock.
         defer: ``loop.call_soon``: runs a callback in the loop's next iteration.
         metrics: Where it counts.
+        whep_port: What listeners are told of WebRTC.
     """
 
     def __init__(
-        self, *, clock_ns: Callable[[], int], defer: Defer, metrics: Metrics
+        self,
+        *,
+        clock_ns: Callable[[], int],
+        defer: Defer,
+        metrics: Metrics,
+        whep_port: int | None = None,
     ) -> None:
+        self._welcome = partial(welcome, whep_port=whep_port)
         self._clock_ns = clock_ns
         self._metrics = metrics
         self._skipped = metrics.packets_skipped.labels(TRANSPORT)
@@ -56,11 +63,13 @@ class Hub:
         """Return how many speakers listen, by zone; empty zones are left out."""
         return self._roster.speakers_by_zone()
 
+    def has_speaker(self, speaker_id: str) -> bool:
+        """Return whether a speaker is connected."""
+        return bool(self._roster.of_speaker(speaker_id))
+
     def programmes_by_class(self) -> Mapping[str, int]:
         """Return how many programmes are on air, by class."""
         return self._tuning.by_class()
-
-    # Listeners come, change and go.
 
     def add(self, listener: Listener) -> None:
         """Admit *listener*: greet it, and send what it needs to sound at once."""
@@ -89,6 +98,16 @@ class Hub:
             if identity.zone_id != before.zone_id:
                 self._move(member, before.zone_id)
 
+    def set_audio(self, listener: Listener, *, enabled: bool) -> None:
+        """Send *listener* control messages alone, or packets again as if it joined."""
+        member = self._roster.get(listener)
+        if member is None or member.audio is enabled:
+            return
+        member.audio, member.ssrc = enabled, None  # it lacks all that is heard
+        self._tuning.regroup(member.identity.zone_id)
+        bring = self._hold_up if self._delivery.is_stalled(member) else self._catch_up
+        bring(member)
+
     def revoke(self, speaker_id: str) -> None:
         """Close the connections of a speaker that may no longer listen."""
         for member in self._roster.of_speaker(speaker_id):
@@ -112,8 +131,6 @@ class Hub:
                 self._catch_up(member)
         while self._replaced and self._replaced[0][0] <= now_ns:
             self._end(self._replaced.popleft()[1], endings.REPLACED)
-
-    # The bus speaks.
 
     def on_packet(self, packet: ProgrammePacket) -> None:
         """Send *packet*, alone or bundled, to those who are due it."""
@@ -170,10 +187,10 @@ class Hub:
         and the new one's pre-roll; the same bytes for all of one size and phase.
         """
         old, new = programmes
-        parcels: dict[tuple[int, int], Parcel] = {}
+        parcels: dict[tuple[int, int, bool], Parcel] = {}
         moved: list[Member] = []
         for member in members:
-            key = member.size, member.phase
+            key = member.size, member.phase, member.audio
             if key not in parcels:
                 before = old.remainder(member, before_ns=from_ns) if old else NOTHING
                 after = (
@@ -196,7 +213,7 @@ class Hub:
         new = self._tuning.heard_in(identity.zone_id)
         self._tuning.regroup(old_zone_id)
         self._tuning.regroup(identity.zone_id)
-        control = welcome(identity, ptime_ms=member.listener.ptime_ms)
+        control = self._welcome(identity, ptime_ms=member.listener.ptime_ms)
         if old is new:
             self._deliver(member, Parcel(control))
             return
@@ -220,7 +237,9 @@ class Hub:
     def _send_tails(self, programme: Carried, packet: ProgrammePacket) -> None:
         programme.tails = [t for t in programme.tails if packet.capture_ns < t.until_ns]
         for tail in programme.tails:
-            members = [m for m in tail.members if not m.gone and not m.stale]
+            members = [
+                m for m in tail.members if m.audio and not m.gone and not m.stale
+            ]
             self._delivery.fan_out(members, pack([packet]))
 
     def _deliver(self, member: Member, parcel: Parcel) -> bool:
@@ -258,7 +277,7 @@ class Hub:
         zone = self._roster.zone(identity.zone_id)
         parcel = NOTHING
         if member.stale:
-            hello = welcome(identity, ptime_ms=member.listener.ptime_ms)
+            hello = self._welcome(identity, ptime_ms=member.listener.ptime_ms)
             parcel = Parcel(hello + settings(identity) + zone.control)
         if (programme := self._tuning.carried(zone.ssrc)) is not None:
             playable_ns = self._clock_ns() - identity.playout_delay_ms * 1_000_000
@@ -279,6 +298,7 @@ class Hub:
 
     def _observe(self, on_air: OnAir) -> None:
         if on_air.accepted_ns is not None:
-            self._metrics.preempt_latency.labels(str(on_air.programme_class)).observe(
-                (self._clock_ns() - on_air.accepted_ns) / 1e9
-            )
+            latency_ns = self._clock_ns() - on_air.accepted_ns
+            self._metrics.preempt_latency.labels(
+                TRANSPORT, str(on_air.programme_class)
+            ).observe(latency_ns / 1e9)

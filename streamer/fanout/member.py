@@ -12,6 +12,7 @@ class Member:
     """One listener's place in the hub. `write` and `unsent` are the hot path."""
 
     __slots__ = (
+        "audio",
         "behind",
         "gone",
         "identity",
@@ -38,6 +39,8 @@ class Member:
         "In ``range(size)``; see `streamer.fanout.carried`."
         self.turn = -1
         "The loop's iteration in which it was last written to."
+        self.audio = True
+        "Whether it wants packets, not control messages alone."
         self.ssrc: int | None = None
         "Programme last announced to it."
         self.behind = False

@@ -69,8 +69,9 @@ class Tuning:
             programme.groups = {}
             for zone_id in programme.zone_ids:
                 for member in self._roster.zone(zone_id).members:
-                    key = member.size, member.phase
-                    programme.groups.setdefault(key, []).append(member)
+                    if member.audio:
+                        key = member.size, member.phase
+                        programme.groups.setdefault(key, []).append(member)
         return programme.groups
 
     def by_class(self) -> Mapping[str, int]:

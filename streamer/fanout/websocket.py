@@ -37,6 +37,7 @@ from streamer.metrics import Metrics
 from streamer.wire.control import (
     MAX_CONTROL_BYTES,
     SUBPROTOCOL,
+    Audio,
     Ping,
     Pong,
     Report,
@@ -237,6 +238,8 @@ class WebSocketServer:
         match parsed:
             case Ping():
                 self._answer(listener, parsed)
+            case Audio():
+                self._hub.set_audio(listener, enabled=parsed.enabled)
             case Report():
                 listener.note(parsed)
                 self._on_report(listener.identity.speaker_id, parsed)

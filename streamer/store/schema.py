@@ -43,6 +43,7 @@ zones = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("level", Word(ZoneLevel), nullable=False),
     sa.Column("playout_delay_ms", sa.Integer),
+    sa.Column("public", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 speakers = sa.Table(

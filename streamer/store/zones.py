@@ -25,6 +25,7 @@ class ZoneChanges(TypedDict, total=False):
     level: ZoneLevel
     parent_id: str | None
     playout_delay_ms: int | None
+    public: bool
 
 
 class Zones(Collection[Zone]):
@@ -45,6 +46,7 @@ class Zones(Collection[Zone]):
         level: ZoneLevel,
         parent_id: str | None = None,
         playout_delay_ms: int | None = None,
+        public: bool = False,
         zone_id: str | None = None,
     ) -> Zone:
         """Add a zone; without *zone_id* its id is made from its name.
@@ -60,6 +62,7 @@ class Zones(Collection[Zone]):
                 name=name,
                 level=level,
                 playout_delay_ms=playout_delay_ms,
+                public=public,
             )
             await self._add(connection, [zone])
         return zone

@@ -16,25 +16,44 @@ class Audience:
 
     Args:
         tree: Zones that are not in it are left out.
-        listeners: How many, by zone.
+        speakers: How many enrolled speakers, by zone.
+        others: How many who are no speakers: people who listen by WebRTC.
     """
 
-    def __init__(self, tree: ZoneTree, listeners: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        tree: ZoneTree,
+        speakers: Mapping[str, int],
+        others: Mapping[str, int] | None = None,
+    ) -> None:
         self.tree = tree
-        counts = [0] * (len(tree) + 1)
-        for zone_id, count in listeners.items():
-            if zone_id in tree:
-                counts[tree.number(zone_id) + 1] = count
-        self._totals = list(accumulate(counts))
+        self._speakers = _running_totals(tree, speakers)
+        self._others = _running_totals(tree, others or {})
+
+    def speakers_of(self, zones: ZoneSet) -> int:
+        """Return how many speakers listen in *zones*, a set of the tree's numbers."""
+        return _sum(self._speakers, zones)
 
     def of(self, zones: ZoneSet) -> int:
-        """Return how many listen in *zones*, a set of the tree's numbers."""
-        return sum(
-            self._totals[start + length] - self._totals[start]
-            for start, length in runs(zones)
-        )
+        """Return how many listen in *zones*, speakers or not."""
+        return self.speakers_of(zones) + _sum(self._others, zones)
 
     def in_zone(self, zone_id: str) -> int:
         """Return how many listen in a zone of the tree itself, not below it."""
         number = self.tree.number(zone_id)
-        return self._totals[number + 1] - self._totals[number]
+        return sum(
+            totals[number + 1] - totals[number]
+            for totals in (self._speakers, self._others)
+        )
+
+
+def _running_totals(tree: ZoneTree, counted: Mapping[str, int]) -> list[int]:
+    counts = [0] * (len(tree) + 1)
+    for zone_id, count in counted.items():
+        if zone_id in tree:
+            counts[tree.number(zone_id) + 1] = count
+    return list(accumulate(counts))
+
+
+def _sum(totals: list[int], zones: ZoneSet) -> int:
+    return sum(totals[start + length] - totals[start] for start, length in runs(zones))

@@ -86,11 +86,14 @@ class RecordingStatus:
 
 @dataclass(frozen=True, slots=True)
 class ZoneHearing:
-    """Whether a zone that was aimed at hears it now, and how many speakers do."""
+    """Whether a zone that was aimed at hears it now, and how many listeners do."""
 
     zone_id: str
     heard: bool
     listeners: int
+    "All of them."
+    speakers: int
+    "Enrolled speakers among them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class HeardBy:
 
     zones: tuple[ZoneHearing, ...]
     listeners: int
+    speakers: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,11 @@ def _heard_by(zone_ids: tuple[str, ...], heard: ZoneSet, audience: Audience) -> 
     ]
     return HeardBy(
         tuple(
-            ZoneHearing(each, bool(zones), audience.of(zones))
+            ZoneHearing(
+                each, bool(zones), audience.of(zones), audience.speakers_of(zones)
+            )
             for each, zones in hearing
         ),
         audience.of(heard),
+        audience.speakers_of(heard),
     )

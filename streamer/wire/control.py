@@ -8,10 +8,10 @@ Unknown members are ignored and unknown types reported, so that versions mix.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from streamer.wire.errors import LocalWireError, RemoteWireError
 
@@ -57,6 +57,8 @@ class Welcome:
     "Identifier of the zone it stands in."
     ptime_ms: int
     "Audio per binary message, as asked for."
+    whep_port: int | None = None
+    "TCP port where the server takes WHEP offers; None: it has no WebRTC."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +152,24 @@ class Report:
     clock_drift_ppm: int
     audio_level_dbfs: int
     volume_percent: int
+    transport: str | None = None
+    "What carries its audio now: ``websocket`` or ``webrtc``."
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A listener wants packets on this connection, or announcements alone."""
+
+    type: ClassVar[str] = "audio"
+    enabled: bool
 
 
 ServerMessage = Welcome | Settings | Programme | Idle | Goodbye | Pong
-ListenerMessage = Ping | Report
+ListenerMessage = Ping | Report | Audio
 Message = ServerMessage | ListenerMessage
 
-_FROM_SERVER: tuple[type[ServerMessage], ...] = (
-    Welcome,
-    Settings,
-    Programme,
-    Idle,
-    Goodbye,
-    Pong,
-)
-_FROM_LISTENER: tuple[type[ListenerMessage], ...] = (Ping, Report)
+_FROM_SERVER: tuple[type[ServerMessage], ...] = get_args(ServerMessage)
+_FROM_LISTENER: tuple[type[ListenerMessage], ...] = get_args(ListenerMessage)
 
 M = TypeVar("M", bound=Message)
 
@@ -174,12 +179,16 @@ class UnknownMessageError(RemoteWireError):
 
 
 def serialize(message: Message) -> str:
-    """Return *message* as compact JSON.
+    """Return *message* as compact JSON; what has its default is left out.
 
     Raises:
         LocalWireError: It is longer than a control message may be, or no text.
     """
-    members = {f.name: getattr(message, f.name) for f in fields(message)}
+    members = {
+        field.name: value
+        for field in fields(message)
+        if (value := getattr(message, field.name)) is not field.default
+    }
     text = json.dumps(
         {"type": message.type} | members, ensure_ascii=False, separators=(",", ":")
     )
@@ -240,16 +249,23 @@ def _build(message_type: type[M], members: Mapping[str, Any]) -> M:
 
 
 def _convert(message: str, name: str, value: Any, kind: Any) -> Any:
-    """Return *value* as *kind*; JSON's true is not a number here."""
-    if kind == str | None and value is None:
+    """Return *value* as *kind*."""
+    plain = _OPTIONAL.get(kind, kind)
+    if value is None and plain is not kind:
         return None
-    if kind is ProgrammeClass and value in tuple(ProgrammeClass):
-        return ProgrammeClass(value)
-    if kind is int and type(value) is int and abs(value) <= _MAX_INTEGER:
-        return value
-    if kind in (str, str | None) and isinstance(value, str) and _is_text(value):
-        return value
-    raise RemoteWireError(f"{message}.{name} is missing or not {_DESCRIPTIONS[kind]}")
+    accepts, description = _ACCEPTED[plain]
+    if not accepts(value):
+        raise RemoteWireError(f"{message}.{name} is missing or not {description}")
+    return ProgrammeClass(value) if plain is ProgrammeClass else value
+
+
+def _is_integer(value: Any) -> bool:
+    """JSON's true is not a number here."""
+    return type(value) is int and abs(value) <= _MAX_INTEGER
+
+
+def _is_string(value: Any) -> bool:
+    return isinstance(value, str) and _is_text(value)
 
 
 def _is_text(value: str) -> bool:
@@ -258,11 +274,15 @@ def _is_text(value: str) -> bool:
 
 
 _MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exact (RFC 8259, section 6)
-_DESCRIPTIONS: dict[Any, str] = {
-    int: "an integer of at most 53 bits",
-    str: "a string",
-    str | None: "a string or null",
-    ProgrammeClass: "one of " + ", ".join(ProgrammeClass),
+_OPTIONAL: dict[Any, Any] = {int | None: int, str | None: str}
+_ACCEPTED: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda value: isinstance(value, bool), "true or false"),
+    int: (_is_integer, "an integer of at most 53 bits"),
+    str: (_is_string, "a string"),
+    ProgrammeClass: (
+        lambda value: value in tuple(ProgrammeClass),
+        "one of " + ", ".join(ProgrammeClass),
+    ),
 }
 
 

@@ -81,7 +81,6 @@ class Desk:
     """The microphone page as somebody uses it."""
 
     page: Page
-    faults: list[str] = field(default_factory=list)
 
     def sign_in(self, token: str) -> None:
         self.page.fill("#token", token)
@@ -145,6 +144,7 @@ def chromium(microphone_wav: Path, station: Station) -> Iterator[Browser]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        "--allow-loopback-in-peer-connection",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone_wav}",
@@ -176,42 +176,71 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
         yield Station(server, seeded.token, speakers)
 
 
+@dataclass
+class Tab:
+    """A page in a profile of its own, and what went wrong in it."""
+
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, text: str) -> None:
+        """Keep what is our fault: refused requests are part of some tests."""
+        if kind == "error" and "Failed to load resource" not in text:
+            self.faults.append(text)
+
+
+OpenTab = Callable[..., Tab]
 OpenDesk = Callable[..., Desk]
 
 
 @pytest.fixture
-def open_desk(chromium: Browser, station: Station) -> Iterator[OpenDesk]:
-    """Open the page in a fresh profile; at the end it must have had no fault."""
-    desks: list[Desk] = []
+def open_tab(chromium: Browser) -> Iterator[OpenTab]:
+    """Open a page in a fresh profile; at the end it must have had no fault."""
+    tabs: list[Tab] = []
     contexts: list[BrowserContext] = []
 
     def open_one(
-        viewport: ViewportSize = PHONE, *, scale: float = 1, **options: Any
-    ) -> Desk:
+        url: str,
+        viewport: ViewportSize = PHONE,
+        *,
+        scale: float = 1,
+        script: str | None = None,
+        **options: Any,
+    ) -> Tab:
         context = chromium.new_context(
             viewport=viewport, device_scale_factor=scale, **options
         )
         contexts.append(context)
-        desk = Desk(context.new_page())
-        desks.append(desk)
-        desk.page.on("pageerror", lambda error: desk.faults.append(str(error)))
-        desk.page.on("console", lambda message: _note(desk, message.type, message.text))
-        desk.page.goto(f"{station.url}/microphone")
-        return desk
+        if script is not None:
+            context.add_init_script(script)
+        tab = Tab(context.new_page())
+        tabs.append(tab)
+        tab.page.on("pageerror", lambda error: tab.faults.append(str(error)))
+        tab.page.on("console", lambda message: tab.note(message.type, message.text))
+        tab.page.goto(url)
+        return tab
 
     yield open_one
     for context in contexts:
         context.close()
-    assert [desk.faults for desk in desks] == [[]] * len(desks)
+    assert [tab.faults for tab in tabs] == [[]] * len(tabs)
+
+
+@pytest.fixture
+def open_desk(open_tab: OpenTab, station: Station) -> Iterator[OpenDesk]:
+    """Open the microphone page; at the end nothing may be left on air."""
+    tabs: list[Tab] = []
+
+    def open_one(viewport: ViewportSize = PHONE, **options: Any) -> Desk:
+        tabs.append(open_tab(f"{station.url}/microphone", viewport, **options))
+        return Desk(tabs[-1].page)
+
+    yield open_one
+    for tab in tabs:
+        tab.page.context.close()
     with _patience() as still:
         while station.on_air():
             still("something is left on air")
-
-
-def _note(desk: Desk, kind: str, text: str) -> None:
-    """Keep what is our fault: refused requests are part of some tests."""
-    if kind == "error" and "Failed to load resource" not in text:
-        desk.faults.append(text)
 
 
 @contextmanager

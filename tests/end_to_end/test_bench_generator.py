@@ -24,7 +24,7 @@ def on_air(
         port = int(child.hear_until("Listening:"))
         target = Target(port, ["credential"] * LISTENERS, ptime_ms)
         with Load(target, core=cores()[1], eager=10, stallable=stallable) as load:
-            assert load.ask("join", count=LISTENERS) == {"joined": LISTENERS}
+            assert load.ask("join", count=LISTENERS)["joined"] == LISTENERS
             child.say(f"start {LISTENERS}")
             ssrc = int(child.hear_until("SSRC"))
             load.await_programme(ssrc)

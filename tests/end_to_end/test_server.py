@@ -58,7 +58,7 @@ class Process:
             if line.startswith("Admin token (shown once): "):
                 self.token = line.split()[-1]
             if line.startswith("Listening: "):
-                _, self.api_url, stream = line.split()
+                _, self.api_url, stream, *_ = line.split()
                 self.stream_url = stream.removeprefix("stream=")
                 break
         return self
@@ -282,7 +282,9 @@ async def test_a_speaker_hears_its_zone_and_the_broadcaster_sees_it(
             assert int.from_bytes((await audio(link))[10:14]) == broadcast["ssrc"]
             url = f"/api/v1/broadcasts/{broadcast['id']}"
             heard = (await it.client.get(url)).json()["heard_by"]
-            assert heard["zones"] == [{"zone_id": "p", "heard": True, "listeners": 1}]
+            assert heard["zones"] == [
+                {"zone_id": "p", "heard": True, "listeners": 1, "speakers": 1}
+            ]
             shown = (await it.client.get(f"/api/v1/speakers/{speaker['id']}")).json()
             assert shown["connected"]
             metrics = (await it.client.get("/metrics")).text

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import signal
 import sys
 import threading
-import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,17 +23,15 @@ from websockets.typing import Subprotocol
 
 from clients.speaker.app import Speaker
 from clients.speaker.device import Device, null, wav_file
-from streamer.media.frame import FRAME_NS, SAMPLE_RATE_HZ, Pcm, ns_to_samples
-from streamer.media.opus import OpusEncoder
+from streamer.media.frame import FRAME_NS, SAMPLE_RATE_HZ
 from streamer.wire.control import (
     SUBPROTOCOL,
     Goodbye,
     Idle,
     ListenerMessage,
     Message,
+    Ping,
     Pong,
-    Programme,
-    ProgrammeClass,
     Report,
     Settings,
     Welcome,
@@ -43,85 +39,21 @@ from streamer.wire.control import (
     serialize,
 )
 from streamer.wire.framing import join
-from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
+from tests.end_to_end.chirps import (
+    DELAY_MS,
+    DOWN,
+    TOLERANCE,
+    UP,
+    Heard,
+    Tape,
+    play_out,
+    tape,
+    until,
+)
 
 pytestmark = pytest.mark.end_to_end
 
 CREDENTIAL = "loas_7_secret"
-DELAY_MS = 300
-DELAY_NS = DELAY_MS * 1_000_000
-CHIRP_SAMPLES = 2_400
-TOLERANCE = SAMPLE_RATE_HZ * 5 // 1000  # 5 ms
-
-
-def chirp(first_hz: float, last_hz: float) -> Pcm:
-    """50 ms that correlate with nothing else; Opus leaves its shape alone."""
-    seconds = np.arange(CHIRP_SAMPLES) / SAMPLE_RATE_HZ
-    length = CHIRP_SAMPLES / SAMPLE_RATE_HZ
-    phase = first_hz * seconds + (last_hz - first_hz) * seconds**2 / (2 * length)
-    window = np.hanning(CHIRP_SAMPLES)
-    return (0.5 * window * np.sin(2 * np.pi * phase)).astype(np.float32)
-
-
-UP, DOWN = chirp(500, 5_000), chirp(6_000, 1_000)
-PERIOD = SAMPLE_RATE_HZ // 4
-
-
-def chirps(shape: Pcm, count: int) -> Pcm:
-    """A chirp each 250 ms, the first one at 100 ms."""
-    pcm = np.zeros(count * PERIOD, dtype=np.float32)
-    for index in range(count):
-        start = index * PERIOD + 4_800
-        pcm[start : start + CHIRP_SAMPLES] = shape
-    return pcm
-
-
-@dataclass
-class Tape:
-    """A programme that was captured as if live, from `origin_ns` on."""
-
-    ssrc: int
-    payloads: list[bytes]
-    origin_ns: int
-    "Capture instant of the first decoded sample."
-    timestamp: int = 0xFFFF_F000  # wraps on the way
-
-    def announcement(self, *, from_ns: int) -> Programme:
-        return Programme(
-            broadcast=f"b{self.ssrc}",
-            programme_class=ProgrammeClass.NORMAL,
-            title="Thử loa",
-            ssrc=self.ssrc,
-            payload_type=OPUS_PAYLOAD_TYPE,
-            timestamp=self.timestamp,
-            clock_us=self.origin_ns // 1000,
-            from_us=from_ns // 1000,
-        )
-
-    def packet(self, index: int) -> bytes:
-        return RtpPacket(
-            payload_type=OPUS_PAYLOAD_TYPE,
-            sequence=(65_500 + index) % 65_536,
-            timestamp=(self.timestamp + index * 960) % (1 << 32),
-            ssrc=self.ssrc,
-            payload=self.payloads[index],
-        ).serialize()
-
-    def captured_ns(self, index: int) -> int:
-        return self.origin_ns + index * FRAME_NS
-
-    @property
-    def end_ns(self) -> int:
-        return self.captured_ns(len(self.payloads))
-
-
-def tape(shape: Pcm, count: int, *, ssrc: int, start_ns: int) -> Tape:
-    """Encode *count* chirps; the first sample is captured at *start_ns*."""
-    with OpusEncoder(64_000) as encoder:
-        frames = np.split(chirps(shape, count), count * PERIOD // 960)
-        payloads = [encoder.encode(frame) for frame in frames]
-        lookahead_ns = encoder.lookahead_samples * 1_000_000_000 // SAMPLE_RATE_HZ
-    return Tape(ssrc, payloads, start_ns - lookahead_ns)
 
 
 @dataclass
@@ -167,7 +99,7 @@ class TinyServer:
     ) -> None:
         if isinstance(message, Report):
             self.reports.append(message)
-        elif self.answers_pings:
+        elif isinstance(message, Ping) and self.answers_pings:
             now_us = self.now_ns() // 1000
             await send(connection, Pong(message.sent_us, now_us, now_us))
 
@@ -219,50 +151,6 @@ async def air(
         await connection.send(join([programme.packet(index)]))
 
 
-@dataclass
-class Heard:
-    """What a WAV sink heard, on the server's clock."""
-
-    pcm: Pcm
-    start_ns: int
-    server_shift_ns: int
-    ppm: float
-
-    @classmethod
-    def read(cls, path: Path, server: TinyServer) -> Heard:
-        with wave.open(str(path)) as file:
-            assert file.getparams()[:3] == (1, 2, SAMPLE_RATE_HZ)
-            data = file.readframes(file.getnframes())
-        sidecar = json.loads(Path(f"{path}.json").read_text())
-        pcm = (np.frombuffer(data, dtype="<i2") / 32_767).astype(np.float32)
-        return cls(pcm, sidecar["monotonic_ns"], server.shift_ns, sidecar["ppm"])
-
-    def sample_at(self, server_ns: int) -> int:
-        elapsed_ns = server_ns - self.server_shift_ns - self.start_ns
-        return round(ns_to_samples(elapsed_ns) * (1 + self.ppm * 1e-6))
-
-    def error_of(self, shape: Pcm, captured_ns: int) -> int | None:
-        """Return by how many samples the chirp captured then came too late.
-
-        None when there is none within 40 ms of where it ought to be.
-        """
-        reach = 1_920
-        expected = self.sample_at(captured_ns + DELAY_NS)
-        window = self.pcm[expected - reach : expected + reach + CHIRP_SAMPLES]
-        found = np.correlate(window, shape, mode="valid")
-        best = int(np.argmax(found))
-        alike = found[best] / float(np.dot(shape, shape))
-        return best - reach if alike > 0.5 else None
-
-    def errors(self, shape: Pcm, programme: Tape, count: int) -> list[int | None]:
-        lookahead_ns = 6_500_000
-        start_ns = programme.origin_ns + lookahead_ns + 100_000_000
-        return [
-            self.error_of(shape, start_ns + index * 250_000_000)
-            for index in range(count)
-        ]
-
-
 @asynccontextmanager
 async def speaking(
     server: TinyServer, device: Device, credential: str = CREDENTIAL
@@ -275,16 +163,6 @@ async def speaking(
         uniform=lambda low, high: random.uniform(low, high) / 100,
     ) as speaker:
         yield speaker
-
-
-async def until(condition: Callable[[], bool], *, timeout_s: float = 5) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what is watched has no event
-            await asyncio.sleep(0.01)
-
-
-async def play_out() -> None:
-    await asyncio.sleep(DELAY_MS / 1000 + 0.2)
 
 
 @pytest.mark.parametrize("ppm", [0, 200])
@@ -306,7 +184,7 @@ async def test_a_chirp_leaves_at_its_capture_plus_the_delay(
         counters = speaker.status.counters
         assert counters.packets_received == len(programme.payloads)
         assert counters.concealed_samples == counters.packets_lost == 0
-    heard = Heard.read(tmp_path / "heard.wav", server)
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
     errors = [error for error in heard.errors(UP, programme, 16) if error is not None]
     assert len(errors) == 16
     assert max(map(abs, errors)) <= TOLERANCE
@@ -329,7 +207,7 @@ async def test_a_stronger_programme_cuts_in_at_its_sample(tmp_path: Path) -> Non
         await air(server, connection, strong)
         await send(connection, Idle(strong.end_ns // 1000))
         await play_out()
-    heard = Heard.read(tmp_path / "heard.wav", server)
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
     first = heard.errors(UP, weak, 8)
     assert all(error is not None and abs(error) <= TOLERANCE for error in first[:4])
     assert first[4:] == [None] * 4
@@ -364,7 +242,7 @@ async def test_loss_copies_and_disorder_cost_only_what_is_lost(tmp_path: Path) -
     assert counters.packets_discarded == 15
     assert counters.concealed_samples == 960 * len(lost)
     assert counters.concealment_events == 2
-    heard = Heard.read(tmp_path / "heard.wav", server)
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
     errors = [error for error in heard.errors(UP, programme, 10) if error is not None]
     assert len(errors) == 10
     assert max(map(abs, errors)) <= TOLERANCE
@@ -391,7 +269,7 @@ async def test_comes_back_after_its_server_was_killed(tmp_path: Path) -> None:
         assert speaker.status.connected
         assert speaker.status.connections >= 2
         await stack.__aexit__(None, None, None)
-    heard = Heard.read(tmp_path / "heard.wav", server)
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
     # Its clock is learnt anew within the first period.
     errors = heard.errors(DOWN, second, 8)[1:]
     assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
@@ -493,4 +371,4 @@ async def test_a_process_that_is_ended_leaves_a_readable_recording(
         await asyncio.sleep(1.5)
         process.send_signal(number)
         assert await asyncio.wait_for(process.wait(), 5) == status
-    assert len(Heard.read(path, server).pcm) >= SAMPLE_RATE_HZ
+    assert len(Heard.read(path, server_shift_ns=server.shift_ns).pcm) >= SAMPLE_RATE_HZ

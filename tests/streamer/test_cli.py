@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import streamer
 from clients.speaker.app import SpeakerConfig
+from clients.speaker.policy import Transport
 from streamer.cli import RoleName, app
 from streamer.config import Config
 from streamer.store.records import Role
@@ -71,6 +72,15 @@ def test_the_base_install_says_how_to_get_a_server(tmp_path: Path) -> None:
     )
 
 
+def test_the_base_install_says_how_to_get_webrtc(tmp_path: Path) -> None:
+    arguments = ["--credential", "x", "--output", "null", "ws://127.0.0.1:1"]
+    result = command(tmp_path, "speaker", "--transport", "webrtc", *arguments)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "ERROR WebRTC needs aiortc: pip install 'loacast[webrtc]'\n"
+    )
+
+
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[SpeakerConfig]:
     """Return what speakers were started with."""
@@ -112,6 +122,10 @@ URL = "ws://host:8081/v1/listen"
             [URL, "--output", "sound-card:hw:0"],
             SpeakerConfig(URL, "secret", device_name="hw:0"),
         ),
+        (
+            [URL, "--transport", "auto", "--api-url", "https://h"],
+            SpeakerConfig(URL, "secret", transport=Transport.AUTO, api_url="https://h"),
+        ),
     ],
 )
 def test_a_speaker_is_started_as_told(
@@ -140,6 +154,8 @@ def test_a_credential_file_goes_before_the_environment(
         (["http://host"], "name the server"),
         ([URL, "--ptime-ms", "30"], "--ptime-ms is one of 20, 40, 60"),
         ([URL, "--output", "tape"], "--output is one of"),
+        ([URL, "--transport", "udp"], "--transport is one of websocket, webrtc, auto"),
+        ([URL, "--api-url", "h:8080"], "name the API"),
         ([URL, "--credential-file", "/nowhere"], "No such file"),
         ([URL, "--credential", " "], "no credential"),
     ],

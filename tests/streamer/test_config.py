@@ -35,6 +35,33 @@ def test_loading_a_file_does_not_stick_to_later_loads(file: Path) -> None:
 @pytest.mark.parametrize(
     ("ports", "effective"),
     [
+        ({}, 8082),
+        ({"api_port": 0}, 0),
+        ({"stream_port": 9000}, 9001),
+        ({"webrtc_port": 0}, 0),
+        ({"webrtc_port": 7}, 7),
+    ],
+)
+def test_the_webrtc_port_follows_the_stream_port(
+    ports: dict[str, Any], effective: int
+) -> None:
+    assert Config.load(**ports).effective_webrtc_port == effective
+
+
+def test_public_addresses_are_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ("203.0.113.7", "2001:db8::1")
+    assert [str(a) for a in Config.load(public_addresses=given).public_addresses] == [
+        *given
+    ]
+    monkeypatch.setenv("LOACAST_PUBLIC_ADDRESSES", '["203.0.113.7"]')
+    assert [str(a) for a in Config.load().public_addresses] == ["203.0.113.7"]
+    with pytest.raises(ConfigError, match="public_addresses"):
+        Config.load(public_addresses=("loa.example",))
+
+
+@pytest.mark.parametrize(
+    ("ports", "effective"),
+    [
         ({}, 8081),
         ({"api_port": 9000}, 9001),
         ({"api_port": 0}, 0),

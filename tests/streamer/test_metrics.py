@@ -20,7 +20,7 @@ def test_every_series_of_ours_has_a_conventional_name() -> None:
     histograms = {
         m.name for m in registry.collect() if m.type == "histogram" and m.name in ours
     }
-    assert all(name.endswith("_seconds") for name in histograms)
+    assert all(name.endswith(("_seconds", "_ratio")) for name in histograms)
 
 
 def test_the_process_is_measured_too() -> None:
@@ -43,11 +43,13 @@ def test_gauges_are_computed_at_the_scrape() -> None:
     listeners = {'thôn "Ngô"': 2}
     metrics.watch_listeners("websocket", lambda: listeners)
     metrics.watch_programmes(lambda: {"normal": 1})
+    metrics.watch_datagrams(lambda: {"stun_check": 7})
     listeners["xã"] = 3
     text = generate_latest(registry).decode()
     assert 'loacast_listeners{transport="websocket",zone="xã"} 3.0' in text
     assert r'zone="thôn \"Ngô\""} 2.0' in text
     assert 'loacast_programmes_on_air{class="normal"} 1.0' in text
+    assert 'loacast_webrtc_datagrams_total{outcome="stun_check"} 7.0' in text
 
 
 async def test_loop_lateness_sees_a_blocked_loop() -> None:

@@ -167,7 +167,7 @@ def _from_store(broadcast: Broadcast, services: Services) -> BroadcastInfo:
             bytes=broadcast.recording_bytes,
         )
     nobody = [
-        ZoneHearing(zone_id=each, heard=False, listeners=0)
+        ZoneHearing(zone_id=each, heard=False, listeners=0, speakers=0)
         for each in broadcast.zone_ids
     ]
     return BroadcastInfo(
@@ -185,7 +185,7 @@ def _from_store(broadcast: Broadcast, services: Services) -> BroadcastInfo:
         accepted_clock_us=None,
         ssrc=None,
         level=None,
-        heard_by=HeardBy(zones=nobody, listeners=0),
+        heard_by=HeardBy(zones=nobody, listeners=0, speakers=0),
         recording=recording,
         frames=broadcast.frames,
     )

@@ -22,6 +22,10 @@ def mount(app: FastAPI, directory: Path) -> None:
     async def microphone() -> FileResponse:
         return FileResponse(directory / "microphone.html")
 
+    @router.get("/listen")
+    async def listen() -> FileResponse:
+        return FileResponse(directory / "listen.html")
+
     app.include_router(router)
     # Follows no link out of the directory; answers 404 for what is not there.
     app.mount("/assets", StaticFiles(directory=directory))

@@ -23,6 +23,7 @@ async def server(services: ServicesHere, _: Anybody) -> ServerInfo:
         name=services.name,
         version=streamer.__version__,
         stream_url_port=services.stream_port,
+        webrtc_port=services.webrtc_port,
         clock_us=time.monotonic_ns() // 1000,
         classes=list(ProgrammeClass),
     )

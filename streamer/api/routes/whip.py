@@ -14,10 +14,16 @@ from streamer.api.orders import demand_session, demand_zones, order
 from streamer.api.principals import Principal
 from streamer.api.problems import Problem
 from streamer.api.requests import MicrophoneSource, NewBroadcast
+from streamer.api.sdp import (
+    created,
+    endpoint_only_takes_offers,
+    no_trickle,
+    offer_of,
+    preflight,
+)
 from streamer.api.services import Services
 from streamer.wire.control import ProgrammeClass
 
-SDP = "application/sdp"
 DRAIN_S = 1.0
 "What was said last is still sent when a session is deleted."
 
@@ -53,8 +59,14 @@ router = APIRouter(prefix="/whip", tags=["whip"])
 @router.options("")
 @router.options("/{session_id}")
 async def options(session_id: str = "") -> Response:
-    """Answer preflights, and say what is taken (RFC 9725, section 4.2)."""
-    return Response(status_code=204, headers={"Accept-Post": SDP})
+    """Answer preflights, and say what is taken."""
+    return preflight()
+
+
+@router.api_route("", methods=["GET", "HEAD", "PUT"], include_in_schema=False)
+async def refuse_other_methods() -> Response:
+    """Refuse what is no offer."""
+    raise endpoint_only_takes_offers()
 
 
 @router.post("", status_code=201)
@@ -65,17 +77,12 @@ async def open_session(
     aim: Annotated[Aim, Depends()],
 ) -> Response:
     """Take a microphone; with zones in the URL, put it on the air at once."""
-    offer = await _offer(request)
+    offer = await offer_of(request)
     demand_zones(broadcaster, aim.zone_ids, services.studio.tree)
     session = await _open(offer, broadcaster, services)
     if aim.zone_ids:
         await _air(session, aim, broadcaster, services)
-    return Response(
-        session.answer_sdp,
-        201,
-        media_type=SDP,
-        headers={"Location": f"/whip/{session.id}", "ETag": session.etag},
-    )
+    return created(session.answer_sdp, f"/whip/{session.id}", ETag=session.etag)
 
 
 @router.delete("/{session_id}")
@@ -93,28 +100,8 @@ async def close_session(
 
 @router.patch("/{session_id}")
 async def refuse_patch(session_id: str) -> Response:
-    """Refuse trickle ICE and restarts (RFC 9725, section 4.3.1: 405)."""
-    raise Problem(
-        405,
-        "method-not-allowed",
-        "Send a whole offer: there is neither trickle ICE nor ICE restart.",
-        headers={"Allow": "DELETE, OPTIONS"},
-    )
-
-
-async def _offer(request: Request) -> str:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != SDP:
-        raise Problem(
-            415,
-            "unsupported-media-type",
-            f"An offer is {SDP}.",
-            headers={"Accept-Post": SDP},
-        )
-    try:
-        return (await request.body()).decode()
-    except UnicodeDecodeError:
-        raise Problem(400, "bad-sdp", "The offer is not UTF-8.") from None
+    """Refuse trickle ICE and restarts."""
+    raise no_trickle()
 
 
 async def _open(offer: str, owner: Principal, services: Services) -> OpenedSession:

@@ -38,6 +38,7 @@ async def create_zone(new: NewZone, services: ServicesHere, _: Manager) -> ZoneI
         name=new.name,
         level=ZoneLevel(new.level),
         playout_delay_ms=new.playout_delay_ms,
+        public=new.public,
     )
     return _info(services.studio.tree, zone)
 
@@ -48,8 +49,9 @@ async def change_zone(
 ) -> ZoneInfo:
     """Change a zone; speakers hear of it at once."""
     changes = change.model_dump(exclude_unset=True)
-    if changes.get("name", "") is None:
-        del changes["name"]  # null means something for the other members only
+    for member in ("name", "public"):
+        if member in changes and changes[member] is None:
+            del changes[member]  # null means something for the other members only
     zone = await services.zones.change(zone_id, changes)
     return _info(services.studio.tree, zone)
 
@@ -69,4 +71,6 @@ def _info(tree: ZoneTree, zone: Zone) -> ZoneInfo:
         level=zone.level.value,
         playout_delay_ms=zone.playout_delay_ms,
         effective_playout_delay_ms=tree.effective_playout_delay_ms(zone.id),
+        public=zone.public,
+        effective_public=tree.is_public(zone.id),
     )

@@ -24,17 +24,18 @@ test("every string that a page or module names exists", () => {
     const text = read(name);
     const named = [
       ...text.matchAll(/data-(?:text|label|placeholder)="([^"]+)"/g),
-      ...text.matchAll(/\btext\("([^"]+)"/g),
-      ...text.matchAll(/"((?:talk|microphone|emergency|audience|phase|outcome)\.[a-z.-]+)"/g),
+      ...text.matchAll(/\b(?:text|word)\("([^"]+)"/g),
+      ...text.matchAll(/"((?:talk|microphone|emergency|audience|phase|outcome|listen|quality)\.[a-z.-]+)"/g),
     ];
     for (const [, key] of named) assert.ok(key in STRINGS, `${name}: ${key}`);
   }
 });
 
-test("the page shows Vietnamese before any script ran", () => {
-  const html = read("microphone.html");
-  for (const [, key, text] of html.matchAll(/data-text="([^"]+)">([^<]+)</g)) {
-    assert.equal(text, STRINGS[key].vi, key);
+test("the pages show Vietnamese before any script ran", () => {
+  for (const name of sources.filter((each) => each.endsWith(".html"))) {
+    for (const [, key, text] of read(name).matchAll(/data-text="([^"]+)"[^>]*>([^<]+)</g)) {
+      assert.equal(text, STRINGS[key].vi, `${name}: ${key}`);
+    }
   }
 });
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,31 @@ def test_ancestors_go_from_the_parent_to_the_root() -> None:
 )
 def test_playout_delay_is_inherited(zone_id: str, delay_ms: int) -> None:
     assert ZoneTree(BAC_NINH).effective_playout_delay_ms(zone_id) == delay_ms
+
+
+@pytest.mark.parametrize(
+    ("marked", "public"),
+    [
+        ("bac-ninh", {zone.id for zone in BAC_NINH}),
+        ("dai-dong", {"dai-dong", "thon-dong", "thon-tay", "cum-1"}),
+        ("cum-1", {"cum-1"}),
+        ("", set()),
+    ],
+)
+def test_a_mark_makes_all_below_public_and_nothing_above(
+    marked: str, public: set[str]
+) -> None:
+    zones = [replace(each, public=each.id == marked) for each in BAC_NINH]
+    tree = ZoneTree(zones)
+    assert {each.id for each in tree if tree.is_public(each.id)} == public
+
+
+@given(zone_lists())
+def test_covers_says_what_covered_does(zones: list[Zone]) -> None:
+    tree = ZoneTree(zones)
+    for above in zones:
+        covered = {z.id for z in zones if tree.covers(above.id, z.id)}
+        assert covered == tree.covered([above.id])
 
 
 def test_walks_from_parents_to_children_whatever_the_order_given() -> None:

@@ -41,10 +41,11 @@ async def test_a_started_broadcast_is_described(
     assert found["ended_utc"] is found["end_reason"] is found["end_detail"] is None
     assert found["heard_by"] == {
         "zones": [
-            {"zone_id": "a", "heard": True, "listeners": 0},
-            {"zone_id": "b", "heard": True, "listeners": 0},
+            {"zone_id": "a", "heard": True, "listeners": 0, "speakers": 0},
+            {"zone_id": "b", "heard": True, "listeners": 0, "speakers": 0},
         ],
         "listeners": 0,
+        "speakers": 0,
     }
     clock_us = (await admin.get("/api/v1/server")).json()["clock_us"]
     assert 0 < clock_us - found["accepted_clock_us"] < 5_000_000
@@ -102,7 +103,7 @@ async def test_who_is_heard_nowhere_waits(admin: httpx.AsyncClient, start: Any) 
     found = (await admin.get(f"{BROADCASTS}/{weak['id']}")).json()
     assert found["state"] == "waiting"
     assert found["heard_by"]["zones"] == [
-        {"zone_id": "a", "heard": False, "listeners": 0}
+        {"zone_id": "a", "heard": False, "listeners": 0, "speakers": 0}
     ]
 
 

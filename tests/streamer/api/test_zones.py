@@ -21,6 +21,8 @@ async def test_zones_are_listed_parents_first(admin: httpx.AsyncClient) -> None:
         "level": "village",
         "playout_delay_ms": None,
         "effective_playout_delay_ms": 400,
+        "public": False,
+        "effective_public": False,
     }
 
 
@@ -46,6 +48,23 @@ async def test_a_delay_is_inherited_until_it_is_overruled(
     await admin.patch(f"{ZONES}/a", json={"playout_delay_ms": None})
     await admin.patch(f"{ZONES}/p", json={"playout_delay_ms": None})
     assert await effective() == [400, 400, 400, 400]
+
+
+async def test_a_mark_makes_all_below_public_until_it_is_taken_away(
+    admin: httpx.AsyncClient,
+) -> None:
+    async def public() -> list[str]:
+        zones = (await admin.get(ZONES)).json()
+        return [zone["id"] for zone in zones if zone["effective_public"]]
+
+    assert (await admin.patch(f"{ZONES}/a", json={"public": True})).json()["public"]
+    assert await public() == ["a", "a1"]
+    await admin.patch(f"{ZONES}/a", json={"public": None})
+    assert await public() == ["a", "a1"]
+    await admin.patch(f"{ZONES}/a", json={"public": False})
+    assert await public() == []
+    refused = await admin.patch(f"{ZONES}/a", json={"public": "yes"})
+    assert refused.status_code == 422
 
 
 async def test_a_new_name_leaves_the_rest(admin: httpx.AsyncClient) -> None:

@@ -430,12 +430,16 @@ class TestPreemptLatency:
 
     def latency_s(self, rig: Rig, programme_class: str) -> float:
         return rig.metric(
-            "loacast_preempt_latency_seconds_sum", **{"class": programme_class}
+            "loacast_preempt_latency_seconds_sum",
+            **{"transport": "websocket", "class": programme_class},
         )
 
     def count(self, rig: Rig) -> float:
         return sum(
-            rig.metric("loacast_preempt_latency_seconds_count", **{"class": str(c)})
+            rig.metric(
+                "loacast_preempt_latency_seconds_count",
+                **{"transport": "websocket", "class": str(c)},
+            )
             for c in ProgrammeClass
         )
 

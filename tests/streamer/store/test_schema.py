@@ -40,7 +40,24 @@ async def test_migrating_twice_changes_nothing(url: str) -> None:
             versions = await connection.scalars(
                 sa.text("SELECT version_num FROM alembic_version")
             )
-            assert versions.all() == ["0001"]
+            assert versions.all() == ["0002"]
+
+
+async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> None:
+    async with Database(url) as database:
+        async with database.writing() as connection:
+            await connection.run_sync(
+                lambda c: command.upgrade(migrate.configured(c), "0001")
+            )
+            await connection.execute(
+                sa.text("INSERT INTO zones (id, name, level) VALUES ('a', 'A', 'x')")
+            )
+            await connection.run_sync(migrate.upgrade)
+        async with database.reading() as connection:
+            kept = await connection.execute(
+                sa.select(schema.zones.c.id, schema.zones.c.public)
+            )
+            assert kept.all() == [("a", False)]
 
 
 async def test_migrations_can_be_taken_back(url: str) -> None:

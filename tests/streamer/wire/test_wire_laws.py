@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamer.wire import control, framing
 from streamer.wire.control import (
     MAX_CONTROL_BYTES,
+    Audio,
     Goodbye,
     Idle,
     Message,
@@ -27,7 +28,7 @@ from streamer.wire.sequence import unwrap
 integers = st.integers(-(2**53) + 1, 2**53 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Welcome, texts, texts, integers),
+    st.builds(Welcome, texts, texts, integers, st.none() | integers),
     st.builds(Settings, integers, integers),
     st.builds(
         Programme,
@@ -44,7 +45,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Goodbye, texts, integers),
     st.builds(Ping, integers),
     st.builds(Pong, integers, integers, integers),
-    st.builds(Report, st.none() | texts, *[integers] * 12),
+    st.builds(Report, st.none() | texts, *[integers] * 12, st.none() | texts),
+    st.builds(Audio, st.booleans()),
 )
 packets = st.builds(
     RtpPacket,
@@ -62,7 +64,7 @@ def test_law_control_round_trip(message: Message) -> None:
     text = control.serialize(message)
     parse = (
         control.parse_from_listener
-        if isinstance(message, Ping | Report)
+        if isinstance(message, Ping | Report | Audio)
         else control.parse_from_server
     )
     assert parse(text) == message

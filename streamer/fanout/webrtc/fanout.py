@@ -1,0 +1,351 @@
+"""Which packets each WebRTC listener gets, and how they are numbered for it.
+
+A subscriber of the bus, beside the WebSocket hub. Listeners of one programme that
+take the same payload (plain Opus, or RED) form a group, which is one matrix.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from streamer.bus.bus import AirChange, OnAir, Switch
+from streamer.fanout.webrtc.peer import Peer, Segment, Target
+from streamer.fanout.webrtc.srtp import MAX_PLAIN_BYTES, PlainPacket, SrtpFanout
+from streamer.fanout.webrtc.stream import Kept, Stream
+from streamer.media.frame import FRAME_SAMPLES, ProgrammePacket, ns_to_samples
+from streamer.wire.control import ProgrammeClass
+from streamer.wire.rtcp import Nack, SenderReport
+from streamer.wire.sequence import unwrap
+
+KEPT_PROGRAMMES = 8
+"Ended programmes whose packets can still be asked for."
+RESENDS_PER_REPORT = 250
+"Retransmissions that a peer may ask for between two sender reports: one in one."
+_CUTS_IN = (ProgrammeClass.PRIORITY, ProgrammeClass.EMERGENCY)
+
+
+class Counters(Protocol):
+    """What the fan-out counts; per packet, never per listener."""
+
+    def sent(self, packets: int) -> None:
+        """The kernel took *packets*."""
+        ...
+
+    def dropped(self, packets: int) -> None:
+        """The kernel had no room for *packets*."""
+        ...
+
+    def resent(self, packets: int) -> None:
+        """NACKs were answered by *packets*."""
+        ...
+
+
+@dataclass(slots=True)
+class _Group:
+    """The listeners of a programme that take the same payload."""
+
+    peers: dict[Peer, None] = field(default_factory=dict)
+    matrix: SrtpFanout | None = None
+    "None when the set of peers changed since the packet before."
+
+    def dissolve(self) -> None:
+        if self.matrix is not None:
+            self.matrix.close()
+            self.matrix = None
+
+
+class WebRtcFanout:
+    """Sends each programme's packets to the peers that hear it."""
+
+    def __init__(
+        self,
+        *,
+        ssrc: int,
+        cname: str,
+        descriptor: Callable[[], int],
+        counters: Counters,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            ssrc: Of every peer's stream.
+            cname: Of the server (RFC 7022).
+            descriptor: Gives the UDP socket's.
+            counters: Told once per packet.
+        """
+        self._ssrc = ssrc
+        self._cname = cname
+        self._descriptor = descriptor
+        self._counters = counters
+        self._streams: dict[int, Stream] = {}
+        self._heard: dict[str, int] = {}
+        self._groups: dict[tuple[int, bool], _Group] = {}
+        self._peers: dict[Peer, int | None] = {}
+        "Every connected peer, and what it hears."
+        self._by_zone: Counter[str] = Counter()
+        self._on_cut_in: Callable[[OnAir], None] = lambda _: None
+
+    def watch_cut_ins(self, callback: Callable[[OnAir], None]) -> None:
+        """Call *callback* when a programme that cuts in was first sent to all."""
+        self._on_cut_in = callback
+
+    # ------------------------------------------------------------ the bus
+
+    def on_air_change(self, change: AirChange) -> None:
+        """Move listeners as the air says."""
+        for on_air in change.started:
+            watched = self._cuts_in(on_air, change.switches)
+            self._streams[on_air.ssrc] = Stream(on_air, self._ssrc, watched=watched)
+        for switch in change.switches:
+            for zone_id in switch.zone_ids:
+                self._set_heard(zone_id, switch.ssrc)
+        if change.started or change.switches:
+            for peer in list(self._peers):
+                self._tune(peer)
+        for ssrc in change.ended:
+            self._end(ssrc)
+
+    def on_packet(self, packet: ProgrammePacket) -> None:
+        """Send *packet* to all who hear its programme."""
+        stream = self._streams.get(packet.ssrc)
+        if stream is None or len(packet.rtp) * 2 > MAX_PLAIN_BYTES:
+            return
+        kept = stream.append(packet)
+        sent = False
+        for redundant in (False, True):
+            group = self._groups.get((packet.ssrc, redundant))
+            if group is not None and group.peers:
+                self._send(group, kept, kept.redundant if redundant else kept.plain)
+                sent = True
+        if stream.watched and sent:
+            self._on_cut_in(stream.on_air)
+        stream.watched = False
+
+    # ------------------------------------------------------------ the peers
+
+    def add(self, peer: Peer) -> None:
+        """Take in a connected *peer*; its outlet is there."""
+        self._peers[peer] = None
+        self._count(peer, 1)
+        peer.resend_budget = RESENDS_PER_REPORT
+        self._tune(peer)
+
+    def moved(self, peer: Peer) -> None:
+        """Notice that the outlet's address changed."""
+        if (group := self._group_of(peer)) is not None:
+            group.dissolve()
+
+    def remove(self, peer: Peer) -> None:
+        """Forget *peer*."""
+        if peer in self._peers:
+            self._leave(peer)
+            self._count(peer, -1)
+            del self._peers[peer]
+
+    def retarget(self, peer: Peer, target: Target) -> None:
+        """Let *peer* hear *target* from now on."""
+        if peer not in self._peers:
+            peer.target = target
+            return
+        self._count(peer, -1)
+        peer.target = target
+        self._count(peer, 1)
+        self._tune(peer)
+
+    def listeners(self) -> dict[str, int]:
+        """Return how many connected peers listen to each zone; any thread may ask."""
+        return dict(self._by_zone)
+
+    def answer(self, peer: Peer, nack: Nack) -> list[bytes]:
+        """Return the protected packets that *nack* asks for and that we still have."""
+        if peer.srtp is None or peer.outlet is None:
+            return []
+        found: list[bytes] = []
+        for sequence in nack.sequences:
+            if peer.resend_budget == 0:
+                break
+            if (packet := self._find(peer, sequence)) is not None:
+                peer.resend_budget -= 1
+                found.append(peer.srtp.protect(packet))
+        self._counters.resent(len(found))
+        return found
+
+    def report(self, peer: Peer, *, now_ns: int, utc_ns: int) -> bytes | None:
+        """Return *peer*'s sender report, protected; None before the first packet."""
+        if peer.srtp is None or peer.outlet is None or not peer.segments:
+            return None
+        peer.resend_budget = RESENDS_PER_REPORT
+        packets = self._next_sequence(peer) - peer.first_sequence
+        if packets == 0:
+            return None
+        report = SenderReport(
+            ssrc=self._ssrc,
+            utc_ns=utc_ns,
+            timestamp=(ns_to_samples(now_ns) + peer.outlet.shift_samples) % 2**32,
+            packets=packets,
+            octets=self._octets(peer),
+        )
+        return peer.srtp.protect_rtcp(report.serialize(self._cname))
+
+    # ------------------------------------------------------------ inside
+
+    def _set_heard(self, zone_id: str, ssrc: int | None) -> None:
+        if ssrc is None:
+            self._heard.pop(zone_id, None)
+        else:
+            self._heard[zone_id] = ssrc
+
+    def _count(self, peer: Peer, change: int) -> None:
+        zone_id = peer.target.zone_id
+        if zone_id is not None:
+            self._by_zone[zone_id] += change
+            if not self._by_zone[zone_id]:
+                del self._by_zone[zone_id]
+
+    def _cuts_in(self, on_air: OnAir, switches: Iterable[Switch]) -> bool:
+        """Whether to measure how soon it is heard; ask before switching."""
+        return on_air.accepted_ns is not None and (
+            on_air.programme_class in _CUTS_IN
+            or any(
+                switch.ssrc == on_air.ssrc and zone_id in self._heard
+                for switch in switches
+                for zone_id in switch.zone_ids
+            )
+        )
+
+    def _wanted(self, peer: Peer) -> int | None:
+        target = peer.target
+        if target.zone_id is not None:
+            return self._heard.get(target.zone_id)
+        return target.ssrc if target.ssrc in self._streams else None
+
+    def _tune(self, peer: Peer) -> None:
+        """Let *peer* hear what it should."""
+        wanted = self._wanted(peer)
+        if wanted == self._peers[peer]:
+            return
+        self._leave(peer)
+        self._peers[peer] = wanted
+        if wanted is not None:
+            group = self._groups.setdefault((wanted, peer.redundant), _Group())
+            group.dissolve()
+            group.peers[peer] = None
+
+    def _leave(self, peer: Peer) -> None:
+        if (group := self._group_of(peer)) is not None:
+            group.dissolve()
+            group.peers.pop(peer, None)
+
+    def _group_of(self, peer: Peer) -> _Group | None:
+        ssrc = self._peers.get(peer)
+        return None if ssrc is None else self._groups.get((ssrc, peer.redundant))
+
+    def _end(self, ssrc: int) -> None:
+        for redundant in (False, True):
+            group = self._groups.pop((ssrc, redundant), None)
+            if group is not None:
+                group.dissolve()
+                for peer in group.peers:
+                    self._peers[peer] = None
+        ended = [s for s in self._streams if not self._is_heard(s)]
+        for old in ended[:-KEPT_PROGRAMMES]:
+            del self._streams[old]
+
+    def _is_heard(self, ssrc: int) -> bool:
+        return any((ssrc, redundant) in self._groups for redundant in (False, True))
+
+    def _send(self, group: _Group, kept: Kept, packet: PlainPacket) -> None:
+        if group.matrix is None:
+            for peer in group.peers:
+                self._join(peer, kept)
+            outlets = [p.outlet for p in group.peers if p.outlet is not None]
+            group.matrix = SrtpFanout(outlets)
+        sent = group.matrix.send(
+            self._descriptor(), packet, duration_samples=FRAME_SAMPLES
+        )
+        self._counters.sent(sent)
+        if sent < len(group.matrix):
+            self._counters.dropped(len(group.matrix) - sent)
+
+    def _join(self, peer: Peer, kept: Kept) -> None:
+        """Begin a segment if *peer* did not hear this programme just before."""
+        ssrc, outlet = self._peers[peer], peer.outlet
+        if ssrc is None or outlet is None:
+            return
+        if peer.segments and self._continues(peer.segments[-1], ssrc, peer, kept):
+            return
+        outlet.marker = True
+        lag = outlet.next_timestamp - kept.plain.timestamp
+        outlet.shift_samples = 0 if peer.keeps_clock else max(0, lag)
+        octets = self._octets(peer) - kept.octets[peer.redundant]
+        size = len((kept.redundant if peer.redundant else kept.plain).payload)
+        peer.segments.append(
+            Segment(
+                ssrc=ssrc,
+                first_sequence=outlet.next_sequence,
+                first_index=kept.index,
+                shift_samples=outlet.shift_samples,
+                octets_before=octets + size,
+            )
+        )
+
+    @staticmethod
+    def _continues(last: Segment, ssrc: int, peer: Peer, kept: Kept) -> bool:
+        outlet = peer.outlet
+        assert outlet is not None
+        expected = last.first_sequence + kept.index - last.first_index
+        return last.ssrc == ssrc and outlet.next_sequence == expected
+
+    def _next_sequence(self, peer: Peer) -> int:
+        """The outlet's own number is stale while a matrix counts on."""
+        assert peer.outlet is not None
+        group = self._group_of(peer)
+        if group is None or group.matrix is None or not peer.segments:
+            return peer.outlet.next_sequence
+        last = peer.segments[-1]
+        newest = self._streams[last.ssrc].kept[-1].index
+        return last.first_sequence + newest + 1 - last.first_index
+
+    def _octets(self, peer: Peer) -> int:
+        if not peer.segments:
+            return 0
+        last = peer.segments[-1]
+        stream = self._streams.get(last.ssrc)
+        index = last.first_index + self._next_sequence(peer) - last.first_sequence - 1
+        kept = stream.find(index) if stream is not None else None
+        return last.octets_before + (kept.octets[peer.redundant] if kept else 0)
+
+    def _find(self, peer: Peer, sequence: int) -> bytes | None:
+        """Rebuild the packet that went to *peer* as *sequence*, byte for byte.
+
+        It must be the very same plaintext: SRTP's key stream is that of the sequence
+        number, and may encrypt one plaintext only (RFC 3711, section 9.1).
+        """
+        assert peer.outlet is not None
+        end = self._next_sequence(peer)
+        number = unwrap(sequence, end)
+        segment = _segment_of(peer.segments, number)
+        if segment is None or number >= end:
+            return None
+        stream = self._streams.get(segment.ssrc)
+        kept = stream and stream.find(
+            segment.first_index + number - segment.first_sequence
+        )
+        if not kept:
+            return None
+        packet = kept.redundant if peer.redundant else kept.plain
+        header = packet.header(
+            payload_type=peer.outlet.payload_type,
+            sequence=number,
+            shift_samples=segment.shift_samples,
+            marker=number == segment.first_sequence,
+        )
+        return header + packet.payload
+
+
+def _segment_of(segments: Sequence[Segment], number: int) -> Segment | None:
+    older = (s for s in reversed(segments) if s.first_sequence <= number)
+    return next(older, None)

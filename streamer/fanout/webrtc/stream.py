@@ -1,0 +1,66 @@
+"""A programme as WebRTC listeners get it: its last packets, plain and with RED."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from streamer.bus.bus import OnAir
+from streamer.fanout.webrtc.srtp import PlainPacket
+from streamer.media.frame import FRAME_SAMPLES, ProgrammePacket, ns_to_samples
+from streamer.wire import red
+from streamer.wire.rtp import HEADER_BYTES
+
+KEPT_PACKETS = 100
+"Two seconds: later a retransmission would come too late anyway."
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A packet in both forms."""
+
+    index: int
+    plain: PlainPacket
+    redundant: PlainPacket
+    octets: tuple[int, int]
+    "Payload octets of the programme up to and with this packet: plain, redundant."
+
+
+@dataclass(slots=True)
+class Stream:
+    """One programme's latest packets, as they went out."""
+
+    on_air: OnAir
+    ssrc: int
+    "Of every peer's stream."
+    watched: bool = False
+    "Its first packet is waited for, to measure how soon it came."
+    kept: deque[Kept] = field(default_factory=lambda: deque(maxlen=KEPT_PACKETS))
+
+    def append(self, packet: ProgrammePacket) -> Kept:
+        """Keep *packet*, made ready for both kinds of peers."""
+        payload = packet.rtp[HEADER_BYTES:]
+        timestamp = ns_to_samples(packet.capture_ns)
+        plain = PlainPacket(timestamp, self.ssrc, payload)
+        redundant = PlainPacket(timestamp, self.ssrc, self._red(payload, packet.rtp[1]))
+        before = self.kept[-1].octets if self.kept else (0, 0)
+        octets = (before[0] + len(payload), before[1] + len(redundant.payload))
+        kept = Kept(packet.index, plain, redundant, octets)
+        self.kept.append(kept)
+        return kept
+
+    def find(self, index: int) -> Kept | None:
+        """Return the packet with this index, unless it is too old or to come."""
+        if not self.kept:
+            return None
+        position = index - self.kept[0].index
+        return self.kept[position] if 0 <= position < len(self.kept) else None
+
+    def _red(self, payload: bytes, second_byte: int) -> bytes:
+        """The newest frame with the one before it (RFC 2198, section 3)."""
+        payload_type = second_byte & 0x7F
+        primary = red.RedBlock(payload_type, 0, payload)
+        if not self.kept or len(previous := self.kept[-1].plain.payload) > 1023:
+            return red.serialize([primary])
+        copy = red.RedBlock(payload_type, FRAME_SAMPLES, previous)
+        return red.serialize([copy, primary])

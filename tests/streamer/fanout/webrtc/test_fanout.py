@@ -1,0 +1,431 @@
+"""Tests of streamer.fanout.webrtc.fanout: real DTLS, SRTP and UDP, virtual time."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+from collections.abc import Iterator
+from itertools import pairwise
+from random import Random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+)
+
+from bench.webrtc_client import LightListener
+from streamer.bus.bus import AirChange, OnAir, Switch
+from streamer.fanout.datagrams import sockaddr
+from streamer.fanout.webrtc.dtls import Certificate, DtlsContext
+from streamer.fanout.webrtc.endpoint import Endpoint, EndpointSettings
+from streamer.fanout.webrtc.fanout import RESENDS_PER_REPORT, WebRtcFanout
+from streamer.fanout.webrtc.peer import Peer, Target
+from streamer.fanout.webrtc.srtp import Outlet, SrtpSession
+from streamer.media.frame import FRAME_NS, FRAME_SAMPLES, ProgrammePacket
+from streamer.wire import red
+from streamer.wire.control import ProgrammeClass
+from streamer.wire.rtcp import Feedback, Nack, parse
+from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
+
+SSRC = 77
+CONTEXT = DtlsContext(
+    Certificate.generate(now_utc=datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC))
+)
+
+
+class Tally:
+    """Counts as the metrics would."""
+
+    def __init__(self) -> None:
+        self.counts = {"sent": 0, "dropped": 0, "resent": 0}
+
+    def sent(self, packets: int) -> None:
+        self.counts["sent"] += packets
+
+    def dropped(self, packets: int) -> None:
+        self.counts["dropped"] += packets
+
+    def resent(self, packets: int) -> None:
+        self.counts["resent"] += packets
+
+
+class Listener:
+    """A light listener with its socket, and what it heard."""
+
+    def __init__(self, seed: int, *, red: bool) -> None:
+        self.light = LightListener(Random(seed), red=red)
+        self.red = red
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+        self.heard: list[RtpPacket] = []
+        self.peer: Peer | None = None
+
+    def drain(self) -> None:
+        """Take in what has arrived: loopback delivers within the send."""
+        while True:
+            try:
+                datagram = self.socket.recv(2048)
+            except BlockingIOError:
+                return
+            if datagram[0] < 128 or 192 <= datagram[1] < 224:
+                self.light.receive(datagram)
+                continue
+            packet = self.light.decrypt(datagram)
+            assert packet is not None
+            self.heard.append(packet)
+
+    def payloads(self) -> list[bytes]:
+        if not self.red:
+            return [packet.payload for packet in self.heard]
+        return [red.parse(packet.payload)[-1].payload for packet in self.heard]
+
+
+class Station:
+    """Endpoint and fan-out on one socket, driven by hand."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        self.tally = Tally()
+        self.fanout = WebRtcFanout(
+            ssrc=SSRC,
+            cname="station",
+            descriptor=self.socket.fileno,
+            counters=self.tally,
+        )
+        host, port = self.socket.getsockname()
+        self.endpoint = Endpoint(
+            EndpointSettings([(host, port)], SSRC, "station"), CONTEXT, self, Random(3)
+        )
+        self.listeners: list[Listener] = []
+
+    def peer_connected(self, peer: Peer, now_ns: int) -> None:
+        assert peer.srtp is not None
+        assert peer.address is not None
+        name = sockaddr(peer.address, socket.AF_INET)
+        peer.outlet = Outlet(peer.srtp, name, peer.payload_type, peer.first_sequence)
+        self.fanout.add(peer)
+
+    def peer_moved(self, peer: Peer) -> None:
+        raise AssertionError("nobody moves here")
+
+    def peer_gone(self, peer: Peer, reason: str) -> None:
+        self.fanout.remove(peer)
+
+    def peer_feedback(self, peer: Peer, feedback: Feedback) -> None:
+        assert isinstance(feedback, Nack)
+        for packet in self.fanout.answer(peer, feedback):
+            self.endpoint.send(peer, packet)
+
+    def join(self, target: Target, *, red: bool = False) -> Listener:
+        listener = Listener(len(self.listeners), red=red)
+        offer = listener.light.offer()
+        listener.peer, answer = self.endpoint.accept(offer, target, now_ns=0)
+        listener.light.accept(answer)
+        listener.light.poll(now_ns=0)
+        self.listeners.append(listener)
+        for _ in range(10):
+            self.pump(listener)
+        assert listener.light.connected
+        return listener
+
+    def pump(self, listener: Listener) -> None:
+        for datagram in listener.light.outgoing():
+            listener.socket.sendto(datagram, self.socket.getsockname())
+        while True:
+            try:
+                datagram, source = self.socket.recvfrom(2048)
+            except BlockingIOError:
+                break
+            self.endpoint.receive(datagram, source, now_ns=0)
+        for datagram, address in self.endpoint.outgoing():
+            self.socket.sendto(datagram, address)
+        listener.drain()
+
+    def start(self, ssrc: int, *, origin_ns: int = 0) -> None:
+        on_air = OnAir(
+            ssrc=ssrc,
+            broadcast_id=f"b{ssrc}",
+            programme_class=ProgrammeClass.NORMAL,
+            title="",
+            first_timestamp=0,
+            origin_ns=origin_ns,
+        )
+        self.fanout.on_air_change(AirChange(started=(on_air,)))
+
+    def switch(self, ssrc: int | None, zone_id: str = "z") -> None:
+        change = AirChange(switches=(Switch((zone_id,), ssrc, 0),))
+        self.fanout.on_air_change(change)
+
+    def air(self, ssrc: int, index: int, *, origin_ns: int = 0) -> bytes:
+        payload = b"%d/%d" % (ssrc, index)
+        rtp = RtpPacket(OPUS_PAYLOAD_TYPE, index, 0, ssrc, payload).serialize()
+        capture_ns = origin_ns + index * FRAME_NS
+        self.fanout.on_packet(
+            ProgrammePacket(ssrc, index, rtp, capture_ns, due_ns=capture_ns)
+        )
+        for listener in self.listeners:
+            listener.drain()
+        return payload
+
+    def close(self) -> None:
+        self.socket.close()
+        for listener in self.listeners:
+            listener.socket.close()
+
+
+@pytest.fixture
+def station() -> Iterator[Station]:
+    station = Station()
+    yield station
+    station.close()
+
+
+def test_each_hears_its_zone(station: Station) -> None:
+    here, there = (station.join(Target(zone_id=zone)) for zone in ("z", "y"))
+    station.start(1)
+    station.switch(1)
+    sent = [station.air(1, k) for k in range(3)]
+    assert here.payloads() == sent
+    assert there.heard == []
+    assert station.tally.counts == {"sent": 3, "dropped": 0, "resent": 0}
+    assert station.fanout.listeners() == {"z": 1, "y": 1}
+
+
+def test_one_programme_can_be_heard_whatever_the_air_says(station: Station) -> None:
+    station.start(1)
+    monitor = station.join(Target(ssrc=1))
+    sent = [station.air(1, k) for k in range(2)]
+    assert monitor.payloads() == sent
+
+
+def test_red_repeats_the_frame_before(station: Station) -> None:
+    plain = station.join(Target(zone_id="z"))
+    redundant = station.join(Target(zone_id="z"), red=True)
+    station.start(1)
+    station.switch(1)
+    sent = [station.air(1, k) for k in range(3)]
+    assert plain.payloads() == redundant.payloads() == sent
+    blocks = red.parse(redundant.heard[2].payload)
+    assert [block.payload for block in blocks] == sent[1:]
+    assert blocks[0].timestamp_offset == FRAME_SAMPLES
+
+
+def test_a_switch_marks_the_packet_and_never_turns_time_back(station: Station) -> None:
+    listener = station.join(Target(zone_id="z"))
+    station.start(1)
+    station.switch(1)
+    for k in range(5):
+        station.air(1, k)
+    # A microphone's samples are older than the moment at which they are sent.
+    origin_ns = 5 * FRAME_NS - 66_000_000
+    station.start(2, origin_ns=origin_ns)
+    station.switch(2)
+    for k in range(5):
+        station.air(2, k, origin_ns=origin_ns)
+    timestamps = [packet.timestamp for packet in listener.heard]
+    assert {b - a for a, b in pairwise(timestamps)} == {FRAME_SAMPLES}
+    assert [p.marker for p in listener.heard] == [k in (0, 5) for k in range(10)]
+    assert {p.ssrc for p in listener.heard} == {SSRC}
+
+
+def test_a_lost_packet_is_sent_again_as_it_was(station: Station) -> None:
+    for is_red in (False, True):
+        listener = station.join(Target(zone_id="z"), red=is_red)
+        assert listener.peer is not None
+    station.start(1)
+    station.switch(1)
+    for k in range(4):
+        station.air(1, k)
+    station.start(2)
+    station.switch(2)
+    for k in range(4):
+        station.air(2, k)
+    for listener in station.listeners:
+        originals, listener.heard = listener.heard, []
+        wanted = tuple(packet.sequence for packet in originals)
+        keys = listener.light.keys
+        assert keys is not None
+        nack = _nack_bytes(wanted)
+        protected = SrtpSession(keys).protect_rtcp(nack)
+        listener.socket.sendto(protected, station.socket.getsockname())
+        # The listener's libsrtp refuses what it already had: read with fresh eyes.
+        listener.light.forget_replays()
+        station.pump(listener)
+        assert listener.heard == originals
+    assert station.tally.counts["resent"] == 16
+
+
+def test_a_flood_of_nacks_is_cut(station: Station) -> None:
+    listener = station.join(Target(zone_id="z"))
+    station.start(1)
+    station.switch(1)
+    station.air(1, 0)
+    assert listener.peer is not None
+    again = Nack(SSRC, (listener.heard[0].sequence,) * (RESENDS_PER_REPORT + 50))
+    assert len(station.fanout.answer(listener.peer, again)) == RESENDS_PER_REPORT
+    assert station.fanout.answer(listener.peer, again) == []
+
+
+def test_what_was_never_sent_is_not_sent_again(station: Station) -> None:
+    listener = station.join(Target(zone_id="z"))
+    assert listener.peer is not None
+    station.start(1)
+    station.switch(1)
+    station.air(1, 0)
+    future = Nack(SSRC, (listener.heard[0].sequence + 1, 40_000))
+    assert station.fanout.answer(listener.peer, future) == []
+
+
+def test_the_sender_report_says_what_went_out(station: Station) -> None:
+    listener = station.join(Target(zone_id="z"))
+    peer = listener.peer
+    assert peer is not None
+    assert station.fanout.report(peer, now_ns=0, utc_ns=0) is None
+    for ssrc in (1, 2):
+        station.start(ssrc)
+        station.switch(ssrc)
+        for k in range(3):
+            station.air(ssrc, k)
+    report = station.fanout.report(peer, now_ns=FRAME_NS, utc_ns=5)
+    assert report is not None
+    plain = listener.light.decrypt_rtcp(report)
+    assert int.from_bytes(plain[20:24]) == 6
+    assert int.from_bytes(plain[24:28]) == sum(len(p.payload) for p in listener.heard)
+    shift = peer.outlet.shift_samples if peer.outlet else 0
+    assert int.from_bytes(plain[16:20]) == FRAME_SAMPLES + shift
+    assert parse(plain) == []
+
+
+def test_a_retargeted_listener_hears_its_new_zone_in_one_stream(
+    station: Station,
+) -> None:
+    listener = station.join(Target(zone_id="z"))
+    other = station.join(Target(zone_id="y"))
+    assert station.fanout.listeners() == {"z": 1, "y": 1}
+    for ssrc, zone_id in ((1, "z"), (2, "y")):
+        station.start(ssrc)
+        station.switch(ssrc, zone_id)
+    sent = [station.air(1, 0), station.air(1, 1)]
+    station.air(2, 0)
+    assert listener.peer is not None
+    station.fanout.retarget(listener.peer, Target(zone_id="y"))
+    station.air(1, 2)
+    sent.append(station.air(2, 1))
+    assert listener.payloads() == sent
+    assert other.payloads() == [b"2/0", b"2/1"]
+    assert {b.sequence - a.sequence for a, b in pairwise(listener.heard)} <= {1, -65535}
+    assert station.fanout.listeners() == {"y": 2}
+    station.endpoint.remove(listener.peer, "test")
+    assert station.fanout.listeners() == {"y": 1}
+
+
+@pytest.mark.parametrize(
+    ("programme_class", "interrupts", "is_measured"),
+    [
+        (ProgrammeClass.EMERGENCY, False, True),
+        (ProgrammeClass.NORMAL, True, True),
+        (ProgrammeClass.NORMAL, False, False),
+    ],
+)
+def test_a_cut_in_is_measured_at_its_first_packet(
+    station: Station,
+    programme_class: ProgrammeClass,
+    interrupts: bool,
+    is_measured: bool,
+) -> None:
+    station.join(Target(zone_id="z"))
+    seen: list[int] = []
+    station.fanout.watch_cut_ins(lambda on_air: seen.append(on_air.ssrc))
+    if interrupts:
+        station.start(1)
+        station.switch(1)
+    on_air = OnAir(2, "b", programme_class, "", 0, 0, accepted_ns=5)
+    station.fanout.on_air_change(AirChange((on_air,), (Switch(("z",), 2, 0),)))
+    assert seen == []
+    for k in range(3):
+        station.air(2, k)
+    assert seen == [2] * is_measured
+
+
+def test_a_cut_in_that_nobody_hears_is_not_measured(station: Station) -> None:
+    seen: list[OnAir] = []
+    station.fanout.watch_cut_ins(seen.append)
+    on_air = OnAir(2, "b", ProgrammeClass.EMERGENCY, "", 0, 0, accepted_ns=5)
+    station.fanout.on_air_change(AirChange((on_air,), (Switch(("z",), 2, 0),)))
+    station.air(2, 0)
+    station.join(Target(zone_id="z"))
+    station.air(2, 1)
+    assert seen == []
+
+
+class Comings(RuleBasedStateMachine):
+    """Whatever comes and goes, each hears exactly what its zone heard meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.station = Station()
+        self.expected: dict[Listener, list[bytes]] = {}
+        self.present: list[Listener] = []
+        self.heard: int | None = None
+        self.index = 0
+        for ssrc in (1, 2):
+            self.station.start(ssrc)
+
+    @rule(ssrc=st.sampled_from([None, 1, 2]))
+    def switch(self, ssrc: int | None) -> None:
+        self.heard = ssrc
+        self.station.switch(ssrc)
+
+    @precondition(lambda self: len(self.expected) < 5)
+    @rule(red=st.booleans())
+    def join(self, red: bool) -> None:
+        listener = self.station.join(Target(zone_id="z"), red=red)
+        self.expected[listener] = []
+        self.present.append(listener)
+
+    @precondition(lambda self: self.present)
+    @rule(which=st.integers(0, 4))
+    def leave(self, which: int) -> None:
+        leaver = self.present.pop(which % len(self.present))
+        assert leaver.peer is not None
+        self.station.endpoint.remove(leaver.peer, "test")
+
+    @rule(frames=st.integers(1, 3))
+    def air(self, frames: int) -> None:
+        for _ in range(frames):
+            for ssrc in (1, 2):
+                payload = self.station.air(ssrc, self.index)
+                for listener in self.present if ssrc == self.heard else []:
+                    self.expected[listener].append(payload)
+            self.index += 1
+
+    @invariant()
+    def all_is_heard_once_in_order(self) -> None:
+        for listener, payloads in self.expected.items():
+            assert listener.payloads() == payloads
+            numbers = [packet.sequence for packet in listener.heard]
+            assert all((b - a) % 2**16 == 1 for a, b in pairwise(numbers))
+            timestamps = [packet.timestamp for packet in listener.heard]
+            assert all(b - a >= FRAME_SAMPLES for a, b in pairwise(timestamps))
+
+    def teardown(self) -> None:
+        self.station.close()
+
+
+TestComings = Comings.TestCase
+TestComings.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+def _nack_bytes(sequences: tuple[int, ...]) -> bytes:
+    body = b"".join(number.to_bytes(2) + b"\0\0" for number in sequences)
+    length = 2 + len(sequences)
+    return bytes([0x81, 205]) + length.to_bytes(2) + bytes(4) + SSRC.to_bytes(4) + body
