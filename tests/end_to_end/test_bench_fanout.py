@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from bench import fanout
 from bench.cli import app
 from bench.contender import Peer
+from bench.field import Opener
 from bench.processes import cores
 
 pytestmark = pytest.mark.end_to_end
@@ -24,7 +25,7 @@ MEASURED = (
 def test_a_row_says_what_the_issue_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "SETTLE_S", 0.3)
     plan = fanout.Plan(listeners=30, seconds=1, ptime_ms=40, rounds=1, eager=10)
-    openers: list[fanout.Opener] = [
+    openers: list[Opener] = [
         partial(Peer, name, module, listeners=30, ptime_ms=40, core=cores()[0])
         for name, module in (("floor", "floor"), ("websockets", "broadcast"))
     ]
