@@ -16,7 +16,9 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 from streamer.media.frame import FRAME_NS, ProgrammePacket
@@ -78,6 +80,8 @@ class ProgrammeThread:
         self._handed = 0  # by the thread
         self._taken = 0  # by the loop
         self._dropped = 0
+        self._calls: deque[Callable[[], object]] = deque()
+        self._draining = False
         self._steps_begun = 0
         self._steps_done = 0
 
@@ -126,6 +130,20 @@ class ProgrammeThread:
         return await asyncio.shield(self._ended)
 
     # -- on the loop ------------------------------------------------------------
+
+    def _drain_calls(self) -> None:
+        """Do one of the thread's calls in each iteration of the loop.
+
+        A late loop would otherwise send its whole backlog before it reads a socket:
+        with many listeners, no request would be answered for seconds.
+        """
+        if self._calls:
+            self._calls.popleft()()
+        # Cleared before the queue is looked at again, so that no call is forgotten.
+        self._draining = False
+        if self._calls:
+            self._draining = True
+            self._loop.call_soon(self._drain_calls)
 
     def _take(self, packet: ProgrammePacket) -> None:
         self._taken += 1
@@ -209,7 +227,11 @@ class ProgrammeThread:
         self._call_on_loop(self._take, packet)
 
     def _call_on_loop(self, call: Callable[..., object], *arguments: object) -> None:
+        self._calls.append(partial(call, *arguments))
+        if self._draining:
+            return
+        self._draining = True
         try:
-            self._loop.call_soon_threadsafe(call, *arguments)
+            self._loop.call_soon_threadsafe(self._drain_calls)
         except RuntimeError:
             self._programme.fail("the event loop is closed")
