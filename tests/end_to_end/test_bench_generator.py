@@ -10,6 +10,7 @@ import pytest
 
 from bench.load import Load, Target
 from bench.processes import Child, ChildDied, cores
+from streamer.media.frame import FRAME_NS
 
 pytestmark = pytest.mark.end_to_end
 LISTENERS = 30
@@ -43,11 +44,14 @@ def test_every_packet_of_every_listener_is_accounted_for(
         to_ns = time.monotonic_ns()
         time.sleep(0.5)
         found = load.ask("collect", ssrc=ssrc, from_ns=from_ns, to_ns=to_ns)
-        assert found["packets_due"] == 50
+        due = (to_ns - from_ns) / FRAME_NS  # the sleep may be longer than it should
+        assert found["packets_due"] == pytest.approx(due, abs=1)
         assert found["delivered_ratio"] == 1
         assert found["misnumbered"] == 0
         # Ten are timed, each message once.
-        assert found["lateness_samples"] == pytest.approx(10 * 1000 / ptime_ms, abs=10)
+        assert found["lateness_samples"] == pytest.approx(
+            due * 10 * 20 / ptime_ms, abs=10
+        )
         assert 0 < found["p50_ms"] < 100
         # What was not sent was not received: the generator cannot be fooled.
         future = load.ask(
