@@ -29,10 +29,10 @@ from streamer.fanout.webrtc.sdp import (
     answer,
 )
 from streamer.fanout.webrtc.srtp import Outlet, SrtpError, SrtpSession
-from streamer.wire import rtcp
+from streamer.wire import rtcp, stun
 from streamer.wire.errors import RemoteWireError
 from streamer.wire.rtcp import Feedback, Nack
-from streamer.wire.stun import Address, StunMessage
+from streamer.wire.stun import Address, Attribute, MessageType, StunMessage
 
 SSRC = 77
 HOME: Address = ("192.0.2.7", 4000)
@@ -117,7 +117,18 @@ def mutated(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
     return bytes(data)
 
 
-garbage = st.binary(max_size=200) | mutated(LIFE)
+# Right in all but the password.
+FORGED = stun.serialize(
+    MessageType.REQUEST,
+    bytes(12),
+    [
+        (Attribute.USERNAME, f"{World().peer.ufrag}:x".encode()),
+        (Attribute.ICE_CONTROLLING, bytes(8)),
+        (Attribute.USE_CANDIDATE, b""),
+    ],
+    password=b"a guess",
+)
+garbage = st.binary(max_size=200) | mutated(LIFE) | mutated([FORGED]) | st.just(FORGED)
 
 
 def test_the_life_holds_every_kind_of_datagram() -> None:
@@ -180,7 +191,7 @@ def test_a_connected_listener_stays(
 
 @given(
     when=st.integers(0, 4),
-    datagrams=st.lists(st.binary(max_size=120) | mutated(LIFE), min_size=1, max_size=4),
+    datagrams=st.lists(garbage, min_size=1, max_size=4),
 )
 @settings(max_examples=150, deadline=None)
 def test_a_handshake_is_disturbed_by_nobody_else(
