@@ -141,6 +141,7 @@ export class Listening extends EventTarget {
       if (downlink !== this.#downlink) return;
       this.#samples = remember(this.#samples, sample);
       this.#take("measured", { attempt, packets: sample.packets, checks: sample.checks });
+      if (this.#audio.paused) this.#take("blocked");
     }
     this.#take("tick");
   }
