@@ -40,11 +40,11 @@ def build(services: Services, *, pages_directory: Path) -> ASGIApp:
     app.state.services = services
     problems.install(app)
     errors.install(app)
+    app.include_router(whep.router)  # first: a crowd joins within seconds
     resources = (server, tokens, zones, speakers, files, broadcasts, recordings, public)
     for module in resources:
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(whip.router)
-    app.include_router(whep.router)
     app.include_router(health.router)
     pages.mount(app, pages_directory)
     return Linger(ResponseHeaders(Gate(app, authenticator=services.tokens)))

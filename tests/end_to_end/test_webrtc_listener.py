@@ -396,6 +396,36 @@ async def test_a_restart_keeps_the_fingerprint(tmp_path: Path) -> None:
     assert len(fingerprints) == 1
 
 
+async def test_the_answer_names_the_addresses_that_were_given(tmp_path: Path) -> None:
+    given = ("203.0.113.7", "2001:db8::7")
+    async with world(tmp_path, public_addresses=given) as it:
+        answer = (await it.ask(LightListener(random.Random(1)).offer())).text
+        named = [x for x in answer.splitlines() if x.startswith("a=candidate")]
+        assert [x.split()[4:6] for x in named] == [
+            [address, str(it.port.port)] for address in given
+        ]
+
+
+async def test_a_server_without_webrtc_says_so(tmp_path: Path) -> None:
+    config = Config.load(
+        data_directory=tmp_path, host=LOCALHOST, api_port=0, stream_port=0, webrtc=False
+    )
+    async with (
+        LoacastServer(config) as server,
+        httpx.AsyncClient(base_url=server.api_url, trust_env=False) as client,
+    ):
+        assert server.webrtc_url is None
+        shown = {"Authorization": f"Bearer {server.admin_token}"}
+        zone = {"id": "a", "name": "a", "level": "province"}
+        await client.post("/api/v1/zones", json=zone, headers=shown)
+        info = (await client.get("/api/v1/server", headers=shown)).json()
+        assert info["webrtc_port"] is None
+        offer = LightListener(random.Random(1)).offer()
+        refused = await client.post("/whep?zone=a", content=offer, headers=shown | SDP)
+        assert refused.status_code == 503
+        assert refused.json()["type"].endswith(":no-webrtc")
+
+
 async def test_the_last_flight_is_sent_again_when_it_was_lost(tmp_path: Path) -> None:
     async with world(tmp_path) as it, Light() as light:
         await it.air("music")

@@ -7,7 +7,7 @@ certificate and one context serve all peers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -18,6 +18,7 @@ from OpenSSL import SSL
 from streamer.fanout.webrtc import farewell
 from streamer.fanout.webrtc.certificate import Certificate, fingerprint
 from streamer.fanout.webrtc.farewell import Farewell
+from streamer.fanout.webrtc.records import DTLS_MTU_BYTES, pack, split
 
 __all__ = [
     "DTLS_MTU_BYTES",
@@ -29,14 +30,10 @@ __all__ = [
     "SrtpKeys",
 ]
 
-DTLS_MTU_BYTES = 1200
-"Fits every path of the Internet together with its UDP and IP headers."
-
 MAX_RESENDS = 10
 "Of the last flight: more than a peer's timers ask for within the minute."
 
 _OF_A_HANDSHAKE = (b"\x14", b"\x16")  # ChangeCipherSpec, handshake
-_RECORD_HEADER_BYTES = 13
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
 _DIGESTS: Mapping[str, hashes.HashAlgorithm] = {
     "sha-256": hashes.SHA256(),
@@ -181,7 +178,7 @@ class DtlsTransport:
         outgoing, self._outgoing = self._outgoing, ()
         if self._ssl is not None:
             with contextlib.suppress(SSL.WantReadError):  # it has nothing to say
-                outgoing = tuple(_pack(_records(self._ssl.bio_read(65_536))))
+                outgoing = tuple(pack(split(self._ssl.bio_read(65_536))))
             if self.state is DtlsState.CONNECTED:
                 self._let_go(self._ssl, outgoing)
         yield from outgoing
@@ -293,25 +290,3 @@ class DtlsTransport:
     def _fail(self, why: str) -> None:
         self.error = why
         self.state = DtlsState.FAILED
-
-
-def _records(flight: bytes) -> Iterator[bytes]:
-    """Split what OpenSSL wrote at the borders of DTLS records (RFC 6347, 4.1)."""
-    position = 0
-    while position < len(flight):
-        body = position + _RECORD_HEADER_BYTES
-        end = body + int.from_bytes(flight[body - 2 : body])
-        yield flight[position:end]
-        position = end
-
-
-def _pack(records: Iterable[bytes]) -> Iterator[bytes]:
-    """Fill datagrams with whole records, as many as fit."""
-    datagram = b""
-    for record in records:
-        if datagram and len(datagram) + len(record) > DTLS_MTU_BYTES:
-            yield datagram
-            datagram = b""
-        datagram += record
-    if datagram:
-        yield datagram

@@ -7,18 +7,18 @@ take the same payload (plain Opus, or RED) form a group, which is one matrix.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from streamer.bus.bus import AirChange, OnAir, Switch
-from streamer.fanout.webrtc.peer import Peer, Segment, Target
+from streamer.fanout.webrtc.numbering import Numbering
+from streamer.fanout.webrtc.peer import Peer, Target
 from streamer.fanout.webrtc.srtp import MAX_PLAIN_BYTES, PlainPacket, SrtpFanout
 from streamer.fanout.webrtc.stream import Kept, Stream
 from streamer.media.frame import FRAME_SAMPLES, ProgrammePacket, ns_to_samples
 from streamer.wire.control import ProgrammeClass
 from streamer.wire.rtcp import Nack, SenderReport
-from streamer.wire.sequence import unwrap
 
 KEPT_PROGRAMMES = 8
 "Ended programmes whose packets can still be asked for."
@@ -83,6 +83,7 @@ class WebRtcFanout:
         self._streams: dict[int, Stream] = {}
         self._heard: dict[str, int] = {}
         self._groups: dict[tuple[int, bool], _Group] = {}
+        self._numbering = Numbering(self._streams, self._is_counted_on)
         self._peers: dict[Peer, int | None] = {}
         "Every connected peer, and what it hears."
         self._by_zone: Counter[str] = Counter()
@@ -167,7 +168,7 @@ class WebRtcFanout:
         for sequence in nack.sequences:
             if peer.resend_budget == 0:
                 break
-            if (packet := self._find(peer, sequence)) is not None:
+            if (packet := self._numbering.find(peer, sequence)) is not None:
                 peer.resend_budget -= 1
                 found.append(peer.srtp.protect(packet))
         self._counters.resent(len(found))
@@ -178,7 +179,7 @@ class WebRtcFanout:
         if peer.srtp is None or peer.outlet is None or not peer.segments:
             return None
         peer.resend_budget = RESENDS_PER_REPORT
-        packets = self._next_sequence(peer) - peer.first_sequence
+        packets = self._numbering.next_sequence(peer) - peer.first_sequence
         if packets == 0:
             return None
         report = SenderReport(
@@ -186,7 +187,7 @@ class WebRtcFanout:
             utc_ns=utc_ns,
             timestamp=(ns_to_samples(now_ns) + peer.outlet.shift_samples) % 2**32,
             packets=packets,
-            octets=self._octets(peer),
+            octets=self._numbering.octets(peer),
         )
         return peer.srtp.protect_rtcp(report.serialize(self._cname))
 
@@ -250,17 +251,16 @@ class WebRtcFanout:
                 group.dissolve()
                 for peer in group.peers:
                     self._peers[peer] = None
-        ended = [s for s in self._streams if not self._is_heard(s)]
+        if (stream := self._streams.get(ssrc)) is not None:
+            stream.has_ended = True
+        ended = [s for s, stream in self._streams.items() if stream.has_ended]
         for old in ended[:-KEPT_PROGRAMMES]:
             del self._streams[old]
-
-    def _is_heard(self, ssrc: int) -> bool:
-        return any((ssrc, redundant) in self._groups for redundant in (False, True))
 
     def _send(self, group: _Group, kept: Kept, packet: PlainPacket) -> None:
         if group.matrix is None:
             for peer in group.peers:
-                self._join(peer, kept)
+                self._numbering.begin(peer, ssrc=self._peers[peer], kept=kept)
             outlets = [p.outlet for p in group.peers if p.outlet is not None]
             group.matrix = SrtpFanout(outlets)
         sent = group.matrix.send(
@@ -270,82 +270,7 @@ class WebRtcFanout:
         if sent < len(group.matrix):
             self._counters.dropped(len(group.matrix) - sent)
 
-    def _join(self, peer: Peer, kept: Kept) -> None:
-        """Begin a segment if *peer* did not hear this programme just before."""
-        ssrc, outlet = self._peers[peer], peer.outlet
-        if ssrc is None or outlet is None:
-            return
-        if peer.segments and self._continues(peer.segments[-1], ssrc, peer, kept):
-            return
-        outlet.marker = True
-        lag = outlet.next_timestamp - kept.plain.timestamp
-        outlet.shift_samples = 0 if peer.keeps_clock else max(0, lag)
-        octets = self._octets(peer) - kept.octets[peer.redundant]
-        size = len((kept.redundant if peer.redundant else kept.plain).payload)
-        peer.segments.append(
-            Segment(
-                ssrc=ssrc,
-                first_sequence=outlet.next_sequence,
-                first_index=kept.index,
-                shift_samples=outlet.shift_samples,
-                octets_before=octets + size,
-            )
-        )
-
-    @staticmethod
-    def _continues(last: Segment, ssrc: int, peer: Peer, kept: Kept) -> bool:
-        outlet = peer.outlet
-        assert outlet is not None
-        expected = last.first_sequence + kept.index - last.first_index
-        return last.ssrc == ssrc and outlet.next_sequence == expected
-
-    def _next_sequence(self, peer: Peer) -> int:
-        """The outlet's own number is stale while a matrix counts on."""
-        assert peer.outlet is not None
+    def _is_counted_on(self, peer: Peer) -> bool:
+        """Whether a matrix numbers its packets now, not its outlet."""
         group = self._group_of(peer)
-        if group is None or group.matrix is None or not peer.segments:
-            return peer.outlet.next_sequence
-        last = peer.segments[-1]
-        newest = self._streams[last.ssrc].kept[-1].index
-        return last.first_sequence + newest + 1 - last.first_index
-
-    def _octets(self, peer: Peer) -> int:
-        if not peer.segments:
-            return 0
-        last = peer.segments[-1]
-        stream = self._streams.get(last.ssrc)
-        index = last.first_index + self._next_sequence(peer) - last.first_sequence - 1
-        kept = stream.find(index) if stream is not None else None
-        return last.octets_before + (kept.octets[peer.redundant] if kept else 0)
-
-    def _find(self, peer: Peer, sequence: int) -> bytes | None:
-        """Rebuild the packet that went to *peer* as *sequence*, byte for byte.
-
-        It must be the very same plaintext: SRTP's key stream is that of the sequence
-        number, and may encrypt one plaintext only (RFC 3711, section 9.1).
-        """
-        assert peer.outlet is not None
-        end = self._next_sequence(peer)
-        number = unwrap(sequence, end)
-        segment = _segment_of(peer.segments, number)
-        if segment is None or number >= end:
-            return None
-        stream = self._streams.get(segment.ssrc)
-        kept = stream and stream.find(
-            segment.first_index + number - segment.first_sequence
-        )
-        if not kept:
-            return None
-        packet = kept.redundant if peer.redundant else kept.plain
-        header = packet.header(
-            payload_type=peer.outlet.payload_type,
-            sequence=number,
-            shift_samples=segment.shift_samples,
-            marker=number == segment.first_sequence,
-        )
-        return header + packet.payload
-
-
-def _segment_of(segments: Sequence[Segment], number: int) -> Segment | None:
-    older = (s for s in reversed(segments) if s.first_sequence <= number)
-    return next(older, None)
+        return group is not None and group.matrix is not None

@@ -33,6 +33,8 @@ class Stream:
     on_air: OnAir
     ssrc: int
     "Of every peer's stream."
+    has_ended: bool = False
+    "No packet follows; those that it had can still be asked for."
     watched: bool = False
     "Its first packet is waited for, to measure how soon it came."
     kept: deque[Kept] = field(default_factory=lambda: deque(maxlen=KEPT_PACKETS))

@@ -23,7 +23,11 @@ from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout.datagrams import sockaddr
 from streamer.fanout.webrtc.dtls import Certificate, DtlsContext
 from streamer.fanout.webrtc.endpoint import Endpoint, EndpointSettings
-from streamer.fanout.webrtc.fanout import RESENDS_PER_REPORT, WebRtcFanout
+from streamer.fanout.webrtc.fanout import (
+    KEPT_PROGRAMMES,
+    RESENDS_PER_REPORT,
+    WebRtcFanout,
+)
 from streamer.fanout.webrtc.peer import Peer, Target
 from streamer.fanout.webrtc.srtp import Outlet, SrtpSession
 from streamer.media.frame import FRAME_NS, FRAME_SAMPLES, ProgrammePacket
@@ -354,6 +358,26 @@ def test_a_cut_in_is_measured_at_its_first_packet(
     for k in range(3):
         station.air(2, k)
     assert seen == [2] * is_measured
+
+
+def test_a_programme_that_waits_is_heard_when_its_turn_comes(station: Station) -> None:
+    listener = station.join(Target(zone_id="z"))
+    waiting = range(1, 3 * KEPT_PROGRAMMES)
+    for ssrc in waiting:
+        station.start(ssrc)
+        station.air(ssrc, 0)
+    station.fanout.on_air_change(AirChange(ended=(waiting[-1],)))
+    for ssrc in waiting[:-1]:
+        station.switch(ssrc)
+        expected = station.air(ssrc, 1)
+        assert listener.payloads()[-1] == expected
+
+
+def test_programmes_that_ended_are_forgotten_in_time(station: Station) -> None:
+    for ssrc in range(1, 3 * KEPT_PROGRAMMES):
+        station.start(ssrc)
+        station.fanout.on_air_change(AirChange(ended=(ssrc,)))
+    assert len(station.fanout._streams) == KEPT_PROGRAMMES
 
 
 def test_a_cut_in_that_nobody_hears_is_not_measured(station: Station) -> None:
