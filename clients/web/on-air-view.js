@@ -49,7 +49,7 @@ export class OnAirView {
     if (name === Phase.STOPPING && reason) return text("phase.stopping.lost");
     if (name === Phase.WAITING) return this.#whyWaiting(machine);
     if (name === Phase.ON_AIR && hearsSilence(machine, now_ms)) return text("phase.silence");
-    if (name === Phase.ON_AIR && !machine.report.heard_by.listeners) {
+    if (name === Phase.ON_AIR && !machine.report.heard_by.speakers) {
       return text("phase.on_air.nobody");
     }
     return text(`phase.${name}.detail`);
@@ -71,12 +71,14 @@ export class OnAirView {
     $("audience").hidden = !TELLING.has(name);
     if ($("audience").hidden) return;
     const { text } = this.#language;
-    const { zones, listeners } = report.heard_by;
+    const { zones, speakers, listeners } = report.heard_by;
     // What was true two seconds ago is not shown as if it were true now.
     const unknown = name === Phase.UNKNOWN;
     $("audience").classList.toggle("stale", unknown);
-    setText($("listeners"), unknown ? "?" : String(listeners));
-    setText($("listeners-word"), text("audience.speakers", { n: listeners }));
+    setText($("listeners"), unknown ? "?" : String(speakers));
+    setText($("listeners-word"), text("audience.speakers", { n: speakers }));
+    const people = unknown ? 0 : listeners - speakers;
+    setText($("people"), people ? text("audience.people", { n: people }) : "");
     const heard = zones.filter((zone) => zone.heard).length;
     const count = text("audience.zones", { heard, n: zones.length });
     setText($("listeners-zones"), unknown ? text("audience.unknown") : count);
@@ -100,11 +102,11 @@ export class OnAirView {
     $("audience-list").replaceChildren(...items);
   }
 
-  #zoneLine({ zone_id, heard, listeners }, own, phase_name) {
+  #zoneLine({ zone_id, heard, speakers }, own, phase_name) {
     const { text } = this.#language;
     const line = {
       name: this.#form.nameOf(zone_id),
-      speakers: text("zones.speakers", { n: listeners }),
+      speakers: text("zones.speakers", { n: speakers }),
     };
     if (phase_name === Phase.UNKNOWN) {
       return { ...line, kind: "unknown", says: text("audience.unknown") };

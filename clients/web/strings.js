@@ -202,6 +202,10 @@ export const STRINGS = Object.freeze({
     vi: "cụm loa đang nghe",
     en: { one: "speaker is listening", other: "speakers are listening" },
   },
+  "audience.people": {
+    vi: "và {n} người nghe qua mạng",
+    en: { one: "and {n} person online", other: "and {n} people online" },
+  },
   "audience.zones": {
     vi: "{heard}/{n} khu vực",
     en: { one: "{heard} of {n} zone", other: "{heard} of {n} zones" },

@@ -11,7 +11,7 @@ function broadcast(more = {}) {
     state: "on_air",
     frames: 0,
     level: { peak_dbfs: -12, rms_dbfs: -20 },
-    heard_by: { zones: [], listeners: 1 },
+    heard_by: { zones: [], listeners: 1, speakers: 1 },
     end_reason: null,
     ...more,
   };
