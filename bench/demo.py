@@ -196,8 +196,7 @@ def _invite(stage: Stage, console: Console) -> None:
     """Say where to go on."""
     console.print(f"Microphone page: {stage.url}/microphone")
     console.print(f"Broadcaster's token: {stage.broadcaster_token()}")
-    console.print(
-        f"API: {stage.url}/api/v1/openapi.json (with a token)   Metrics: {stage.url}/metrics"
-    )
+    console.print(f"API: {stage.url}/api/v1/openapi.json (with a token)")
+    console.print(f"Metrics: {stage.url}/metrics")
     for speaker in stage.speakers:
         console.print(f"{speaker.name} plays into {speaker.recording.path}")

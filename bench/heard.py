@@ -20,9 +20,10 @@ SEEK_SAMPLES = SAMPLE_RATE_HZ
 STEP_SAMPLES = SAMPLE_RATE_HZ // 10
 TOLERANCE_SAMPLES = SAMPLE_RATE_HZ // 200
 "5 ms: how far an airing may wander in a recording (the speaker resamples)."
-NEARBY_SAMPLES = SAMPLE_RATE_HZ // 1000
-"""How far from where an airing was its next window is looked for: less than a low
-tone's period, within which one window of it resembles the next."""
+JUMP_SAMPLES = 3 * TOLERANCE_SAMPLES
+"""How far a window may lie from its airing's first one and still belong to it: one
+window of a low tone resembles the next period's, and browsers stretch time.
+"""
 SEEK_SCORE = 0.6
 STEP_SCORE = 0.5
 MIN_STEPS = 5
@@ -139,7 +140,7 @@ def _fits(
     found = []
     for place, airing in enumerate(airings):
         reference = references[airing.pattern]
-        match = match_at(window, start, airing, reference, NEARBY_SAMPLES)
+        match = match_at(window, start, airing, reference, TOLERANCE_SAMPLES)
         if match is not None and match.score >= STEP_SCORE:
             moved = replace(airing, shift_samples=start - match.offset_samples)
             found.append(_Fit(match.score, place, moved))
@@ -156,8 +157,7 @@ def _extend(found: list[Stretch], airing: Airing, start: int) -> None:
         last = found[-1]
         same = (
             last.airing.pattern == airing.pattern
-            and abs(last.airing.shift_samples - airing.shift_samples)
-            <= TOLERANCE_SAMPLES
+            and abs(last.airing.shift_samples - airing.shift_samples) <= JUMP_SAMPLES
         )
         if same and start - last.end_sample <= PAUSE_SAMPLES:
             found[-1] = Stretch(last.airing, last.start_sample, end)

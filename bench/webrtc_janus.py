@@ -1,7 +1,7 @@
 """Signalling of the Janus WebRTC server, the generator's side: JSON, a Unix socket.
 
 One session, a handle for each viewer of one mountpoint of the Streaming plugin: Janus
-offers, the viewer answers (https://janus.conf.meetecho.com/api/v1/openapi.json (with a token)/streaming.html).
+offers, the viewer answers (https://janus.conf.meetecho.com/docs/streaming.html).
 """
 
 from __future__ import annotations

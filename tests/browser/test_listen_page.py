@@ -271,6 +271,7 @@ def test_another_zone_is_heard_at_a_press_and_the_first_is_left(
     station.start_tone(SIREN, "thon-doai", "priority", "Thôn Đoài diễn tập")
     citizen.choose(HERE)
     citizen.wait_for("listening", "normal")
+    time.sleep(3)  # long enough to be recognised
     citizen.choose("thon-doai")
     citizen.wait_for("listening", "priority")
     assert "Thôn Đoài" in citizen.text("#where")
