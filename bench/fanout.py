@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.contender import Contender
-from bench.field import Opener
+from bench.field import Opener, interleave
 from bench.load import EAGER_LISTENERS, Load
 from bench.processes import cpu_seconds, rss_kib
 from bench.report import Row, Sample, status, summarise
@@ -48,17 +48,12 @@ def run(
         openers: Each starts a fresh contender; ours first.
         told: Gets a line of progress.
     """
-    samples: dict[str, list[Sample]] = {}
-    configured: dict[str, str] = {}
-    for number in range(plan.rounds + 1):
-        for opener in openers:
-            with opener() as contender:
-                configured[contender.name] = contender.configured
-                sample = measure(contender, plan)
-            kept = samples.setdefault(contender.name, [])
-            if number > 0:
-                kept.append(sample)
-            told(f"{contender.name}, round {number}: {_brief(sample)}")
+    samples, configured = interleave(
+        openers,
+        plan.rounds,
+        lambda contender: measure(contender, plan),
+        lambda name, number, sample: told(f"{name}, round {number}: {_brief(sample)}"),
+    )
     return [_row(plan, name, samples) | {"configured": configured[name]}
             for name in samples]  # fmt: skip
 

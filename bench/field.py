@@ -14,11 +14,44 @@ from pathlib import Path
 from bench import webrtc_contender
 from bench.contender import Contender, Peer
 from bench.processes import cores
+from bench.report import Sample
 from bench.seed import seed
 from bench.server import Server
 from bench.webrtc_contender import GCM, WebRtcPeer, WebRtcServer
 
 Opener = Callable[[], AbstractContextManager[Contender]]
+
+
+def interleave(
+    openers: Sequence[Opener],
+    rounds: int,
+    measure: Callable[[Contender], Sample],
+    told: Callable[[str, int, Sample], None],
+) -> tuple[dict[str, list[Sample]], dict[str, str]]:
+    """Measure every contender afresh in each round, in turn; drop the first round.
+
+    Args:
+        openers: Each starts a fresh contender; ours first.
+        rounds: Counted ones.
+        measure: Gives one contender's numbers of one round.
+        told: Gets the contender's name, the round and its numbers.
+
+    Returns:
+        By contender, the counted rounds' numbers, and how it was configured.
+    """
+    samples: dict[str, list[Sample]] = {}
+    configured: dict[str, str] = {}
+    for number in range(rounds + 1):
+        for opener in openers:
+            with opener() as contender:
+                configured[contender.name] = contender.configured
+                sample = measure(contender)
+            kept = samples.setdefault(contender.name, [])
+            if number > 0:
+                kept.append(sample)
+            told(contender.name, number, sample)
+    return samples, configured
+
 
 WEBSOCKET, WEBRTC = "websocket", "webrtc"
 TRANSPORTS = (WEBSOCKET, WEBRTC)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bench.contender import Contender
 from bench.fanout import join_all
-from bench.field import Opener
+from bench.field import Opener, interleave
 from bench.findings import Answer
 from bench.load import Load
 from bench.processes import cpu_seconds
@@ -39,17 +39,12 @@ def run(
     plan: Plan, openers: Sequence[Opener], told: Callable[[str], None]
 ) -> list[Row]:
     """Measure every contender in every round; return one row each."""
-    samples: dict[str, list[Sample]] = {}
-    configured: dict[str, str] = {}
-    for number in range(plan.rounds + 1):
-        for opener in openers:
-            with opener() as contender:
-                configured[contender.name] = contender.configured
-                sample = measure(contender, plan)
-            kept = samples.setdefault(contender.name, [])
-            if number > 0:
-                kept.append(sample)
-            told(f"{contender.name}, round {number}: {_brief(sample)}")
+    samples, configured = interleave(
+        openers,
+        plan.rounds,
+        lambda contender: measure(contender, plan),
+        lambda name, number, sample: told(f"{name}, round {number}: {_brief(sample)}"),
+    )
     return [_row(plan, name, samples[name], configured[name]) for name in samples]
 
 
