@@ -39,6 +39,8 @@ class Config(BaseSettings):
     api_port: int = Field(8080, ge=0, le=65_535)
     stream_port: int | None = Field(None, ge=0, le=65_535)
     "None: the port after the API's, or any when that is any."
+    io_uring: bool = True
+    "Send to many speakers by one system call, where the kernel lets us."
     webrtc: bool = True
     "Whether people and speakers may listen by WebRTC."
     webrtc_host: IPvAnyAddress = IPv4Address("0.0.0.0")

@@ -32,6 +32,7 @@ from streamer.bus.in_process import InProcessBus
 from streamer.config import Config
 from streamer.fanout.hub import Hub
 from streamer.fanout.presence import Presence
+from streamer.fanout.uring import SendRing
 from streamer.fanout.webrtc.port import WebRtcServer
 from streamer.fanout.websocket import Endpoint, WebSocketServer
 from streamer.metrics import LoopLateness, Metrics
@@ -125,7 +126,7 @@ class LoacastServer:
         await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
         tree = await store.zones.tree()
         tokens = await self._tokens(store)
-        hub = self.hub = self._fan_out(metrics)
+        hub = self.hub = self._fan_out(stack, metrics)
         speakers = SpeakerRegistry(store.speakers, hub, tree)
         await speakers.load()
         journal = StoreJournal(
@@ -181,13 +182,17 @@ class LoacastServer:
             _, self.admin_token = await tokens.create(name=ADMIN_NAME, role=Role.ADMIN)
         return tokens
 
-    def _fan_out(self, metrics: Metrics) -> Hub:
+    def _fan_out(self, stack: AsyncExitStack, metrics: Metrics) -> Hub:
         loop = asyncio.get_running_loop()
+        ring = open_ring() if self.config.io_uring else None
+        if ring is not None:
+            stack.callback(ring.close)
         hub = Hub(
             clock_ns=time.monotonic_ns,
             defer=loop.call_soon,
             metrics=metrics,
             whep_port=self.api_port if self.config.webrtc else None,
+            ring=ring,
         )
         self.bus.subscribe(hub)
         return hub
@@ -255,6 +260,15 @@ class _LastSeen:
             await self._speakers.write_last_seen()
         except StoreError as error:
             logger.warning("when speakers were last seen is not stored: %s", error)
+
+
+def open_ring() -> SendRing | None:
+    """Return a ring to send with, or None where this machine has no io_uring."""
+    try:
+        return SendRing.open()
+    except OSError as error:
+        logger.info("speakers are sent to one by one: %s", error)
+        return None
 
 
 def database_url(config: Config) -> str:

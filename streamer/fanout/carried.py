@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from streamer.bus.bus import OnAir
 from streamer.fanout.frames import binary_frame
+from streamer.fanout.group import Group
 from streamer.fanout.member import Member
 from streamer.media.frame import FRAME_NS, ProgrammePacket
 from streamer.media.ring import PacketRing
@@ -58,7 +59,7 @@ class Carried:
         self.on_air = on_air
         self.zone_ids: set[str] = set()
         "Zones that hear it now."
-        self.groups: dict[tuple[int, int], list[Member]] | None = None
+        self.groups: dict[tuple[int, int], Group] | None = None
         "Members by (size, phase); None when membership changed."
         self.tails: list[Tail] = []
         self.newest = -1

@@ -64,6 +64,7 @@ class WebSocketListener:
         attendance: Where signs of life are noted.
         clock_ns: The server's media clock.
         forget: Called once nothing may be written any more.
+        queued: Called when the transport may hold what the hub did not write.
     """
 
     __slots__ = (
@@ -73,7 +74,9 @@ class WebSocketListener:
         "_connection",
         "_forget",
         "_messages",
+        "_queued",
         "_shutting",
+        "descriptor",
         "ending",
         "identity",
         "ptime_ms",
@@ -89,11 +92,13 @@ class WebSocketListener:
         attendance: Attendance,
         clock_ns: Callable[[], int],
         forget: Callable[[WebSocketListener], None],
+        queued: Callable[[WebSocketListener], None],
     ) -> None:
         self.identity = connection.identity
         self.ptime_ms = connection.ptime_ms
         self.write = connection.transport.write
         self.unsent_bytes = connection.transport.get_write_buffer_size
+        self.descriptor = _descriptor(connection.transport)
         self.received_ns = now_ns = clock_ns()
         "Instant at which the last bytes arrived."
         self.ending: Ending | None = None
@@ -102,6 +107,7 @@ class WebSocketListener:
         self._attendance = attendance
         self._clock_ns = clock_ns
         self._forget = forget
+        self._queued = queued
         self._messages = TokenBucket(MESSAGES_BURST, MESSAGES_PER_SECOND, now_ns=now_ns)
         self._bytes = TokenBucket(BYTES_BURST, BYTES_PER_SECOND, now_ns=now_ns)
         self._shutting: asyncio.Task[None] | None = None
@@ -109,6 +115,7 @@ class WebSocketListener:
     def on_bytes(self, count: int) -> None:
         """Note a sign of life; end a flood, also one of WebSocket pings."""
         self.received_ns = self._attendance.heard_ns = self._clock_ns()
+        self._queued(self)  # the library answers pings by itself
         if (
             not self._bytes.spend(count, now_ns=self.received_ns)
             or self.unsent_bytes() > MAX_UNSENT_BYTES
@@ -165,3 +172,11 @@ class WebSocketListener:
 # What the library closes with by itself (RFC 6455, section 7.4.1); else it echoes
 # the peer's close.
 _REASONS = {1002: "protocol", 1007: "malformed", 1009: "too_big"}
+
+
+def _descriptor(transport: asyncio.BaseTransport) -> int | None:
+    """Return the socket's number; the loops close it after `connection_lost` only."""
+    if transport.get_extra_info("sslcontext") is not None:
+        return None
+    number: int = transport.get_extra_info("socket").fileno()
+    return number

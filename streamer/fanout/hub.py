@@ -10,8 +10,9 @@ from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout import endings
 from streamer.fanout.announce import announcement, settings, welcome
 from streamer.fanout.carried import NOTHING, Carried, Parcel, Tail, pack
-from streamer.fanout.delivery import TRANSPORT, Defer, Delivery
+from streamer.fanout.delivery import TRANSPORT, Defer, Delivery, Ring
 from streamer.fanout.endings import Ending
+from streamer.fanout.group import Group
 from streamer.fanout.listener import Listener, ListenerIdentity
 from streamer.fanout.member import Member
 from streamer.fanout.roster import SIZES, Roster
@@ -36,6 +37,7 @@ class Hub:
         defer: ``loop.call_soon``: runs a callback in the loop's next iteration.
         metrics: Where it counts.
         whep_port: What listeners are told of WebRTC.
+        ring: Sends to many sockets at once; None: one by one. The caller closes it.
     """
 
     def __init__(
@@ -45,12 +47,13 @@ class Hub:
         defer: Defer,
         metrics: Metrics,
         whep_port: int | None = None,
+        ring: Ring | None = None,
     ) -> None:
         self._welcome = partial(welcome, whep_port=whep_port)
         self._clock_ns = clock_ns
         self._metrics = metrics
         self._skipped = metrics.packets_skipped.labels(TRANSPORT)
-        self._delivery = Delivery(defer=defer, metrics=metrics)
+        self._delivery = Delivery(defer=defer, metrics=metrics, ring=ring)
         self._roster = Roster()
         self._tuning = Tuning(self._roster)
         self._behind: dict[Member, None] = {}
@@ -87,6 +90,12 @@ class Hub:
         if (member := self._roster.dismiss(listener)) is not None:
             self._tuning.regroup(member.identity.zone_id)
             self._behind.pop(member, None)
+            self._delivery.forget(member)
+
+    def queued(self, listener: Listener) -> None:
+        """Note that *listener*'s transport may hold what the hub did not write."""
+        if (member := self._roster.get(listener)) is not None:
+            self._delivery.note_queued(member)
 
     def update(self, identity: ListenerIdentity) -> None:
         """Apply a speaker's new zone, volume or delay to its connections."""
@@ -141,9 +150,9 @@ class Hub:
         programme.append(packet)
         groups = self._tuning.groups(programme)
         for size in SIZES:
-            members = groups.get((size, (packet.index + 1) % size))
-            if members:
-                self._fan_out(members, programme.bundle(size), packet)
+            group = groups.get((size, (packet.index + 1) % size))
+            if group is not None:
+                self._fan_out(group, programme.bundle(size), packet)
         if programme.tails:
             self._send_tails(programme, packet)
         if programme.watched and all(size <= packet.index + 1 for size, _ in groups):
@@ -223,10 +232,8 @@ class Hub:
 
     # Sending, and what a stalled link does to it (README.md, "Slow listeners").
 
-    def _fan_out(
-        self, members: Sequence[Member], parcel: Parcel, packet: ProgrammePacket
-    ) -> None:
-        for member in self._delivery.fan_out(members, parcel):
+    def _fan_out(self, group: Group, parcel: Parcel, packet: ProgrammePacket) -> None:
+        for member in self._delivery.fan_out(group, parcel):
             if self._delivery.is_stalled(member):
                 self._skipped.inc(parcel.packets)
                 self._hold_up(member, newest=packet.index - 1)
@@ -240,7 +247,7 @@ class Hub:
             members = [
                 m for m in tail.members if m.audio and not m.gone and not m.stale
             ]
-            self._delivery.fan_out(members, pack([packet]))
+            self._delivery.fan_out(Group(members), pack([packet]))
 
     def _deliver(self, member: Member, parcel: Parcel) -> bool:
         """Write a control message; one that cannot be written makes *member* stale."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,8 +22,9 @@ class ListenerIdentity:
 class Listener(Protocol):
     """One connection of a speaker. Every method is called on the event loop.
 
-    `write` and `unsent_bytes` are called for every packet: let them be the
-    transport's own bound methods.
+    `write` and `unsent_bytes` may be called for every packet: let them be the
+    transport's own bound methods. What is queued other than by the hub (a WebSocket
+    pong) is told to it: see `Hub.queued`.
     """
 
     @property
@@ -33,6 +35,14 @@ class Listener(Protocol):
     @property
     def ptime_ms(self) -> int:
         """Audio per binary message, as asked for; one of `PTIMES_MS`."""
+        ...
+
+    @property
+    def descriptor(self) -> int | None:
+        """The socket's number, good until the hub has been told to forget it.
+
+        None where bytes on the socket are not those of the frames (TLS).
+        """
         ...
 
     def write(self, data: bytes, /) -> None:
@@ -62,6 +72,7 @@ class FakeListener:
     def __init__(self, identity: ListenerIdentity, *, ptime_ms: int = 20) -> None:
         self.identity = identity
         self.ptime_ms = ptime_ms
+        self.descriptor: int | None = None
         self.stalled = False
         self.broken = False
         self.taken = bytearray()
@@ -74,6 +85,17 @@ class FakeListener:
         if self.broken:
             raise RuntimeError("the handler is closed")
         self._queue += data
+
+    def send(self, data: bytes) -> int:
+        """Take *data* past the queue as a socket does; return how much, or -errno."""
+        if self.broken:
+            return -errno.EPIPE
+        if self.stalled:
+            return -errno.EAGAIN
+        if self._queue:
+            raise AssertionError("bytes would overtake what was written before")
+        self.taken += data
+        return len(data)
 
     def unsent_bytes(self) -> int:
         """Return what waits."""

@@ -14,6 +14,7 @@ class Member:
     __slots__ = (
         "audio",
         "behind",
+        "descriptor",
         "gone",
         "identity",
         "listener",
@@ -33,6 +34,7 @@ class Member:
         self.identity = listener.identity
         self.write = listener.write
         self.unsent = listener.unsent_bytes
+        self.descriptor = listener.descriptor
         self.size = listener.ptime_ms // PACKET_MS
         "RTP packets per message."
         self.phase = phase

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from streamer.bus.bus import OnAir, Switch
 from streamer.fanout.carried import Carried
+from streamer.fanout.group import Group
 from streamer.fanout.member import Member
 from streamer.fanout.roster import Roster
 
@@ -63,15 +64,15 @@ class Tuning:
         if (programme := self.heard_in(zone_id)) is not None:
             programme.groups = None
 
-    def groups(self, programme: Carried) -> dict[tuple[int, int], list[Member]]:
+    def groups(self, programme: Carried) -> dict[tuple[int, int], Group]:
         """Return who is due *programme*, by (size, phase); built when it changed."""
         if programme.groups is None:
-            programme.groups = {}
+            due: dict[tuple[int, int], list[Member]] = {}
             for zone_id in programme.zone_ids:
                 for member in self._roster.zone(zone_id).members:
                     if member.audio:
-                        key = member.size, member.phase
-                        programme.groups.setdefault(key, []).append(member)
+                        due.setdefault((member.size, member.phase), []).append(member)
+            programme.groups = {key: Group(members) for key, members in due.items()}
         return programme.groups
 
     def by_class(self) -> Mapping[str, int]:

@@ -216,6 +216,7 @@ class WebSocketServer:
             attendance=attendance,
             clock_ns=self._clock_ns,
             forget=self._hub.remove,
+            queued=self._hub.queued,
         )
         self._listeners[listener] = None
         self._metrics.joins.labels(TRANSPORT).inc()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 from prometheus_client import CollectorRegistry
 
 from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout.hub import Hub
 from streamer.fanout.listener import FakeListener, ListenerIdentity
+from streamer.fanout.uring import Results
 from streamer.media.frame import FRAME_NS, ProgrammePacket
 from streamer.metrics import Metrics
 from streamer.wire import framing
@@ -97,10 +100,29 @@ class OnTheAir:
         return packet
 
 
-class Rig:
-    """The hub and everything around it; one tick is 20 ms."""
+class FakeRing:
+    """A `Ring` whose descriptors are places in a list of listeners."""
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: list[FakeListener]) -> None:
+        self._listeners = listeners
+        self.calls = 0
+
+    def send(self, descriptors: npt.NDArray[np.int32], data: bytes) -> Results:
+        self.calls += 1
+        taken = [self._listeners[each].send(data) for each in descriptors]
+        return np.array(taken, np.int32)
+
+
+class Rig:
+    """The hub and everything around it; one tick is 20 ms.
+
+    Args:
+        ring: Whether the hub has a ring, or writes to each listener.
+    """
+
+    def __init__(self, *, ring: bool = False) -> None:
+        self.listeners: list[FakeListener] = []
+        self.ring = FakeRing(self.listeners) if ring else None
         self.now_ns = START_NS
         self.registry = CollectorRegistry()
         self.deferred: list[Callable[[], None]] = []
@@ -108,8 +130,8 @@ class Rig:
             clock_ns=lambda: self.now_ns,
             defer=self.deferred.append,
             metrics=Metrics(self.registry),
+            ring=self.ring,
         )
-        self.listeners: list[FakeListener] = []
         self.programmes: dict[int, OnTheAir] = {}
 
     def join(
@@ -122,6 +144,7 @@ class Rig:
         speaker_id = speaker_id or f"speaker {len(self.listeners)}"
         identity = ListenerIdentity(speaker_id, zone_id, 70, DELAY_MS)
         listener = FakeListener(identity, ptime_ms=ptime_ms)
+        listener.descriptor = len(self.listeners) if self.ring else None
         self.listeners.append(listener)
         self.hub.add(listener)
         return listener

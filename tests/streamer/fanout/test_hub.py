@@ -8,9 +8,17 @@ import pytest
 
 from streamer.bus.bus import Switch
 from streamer.fanout import endings
+from streamer.fanout.frames import text_frame
 from streamer.fanout.listener import ListenerIdentity
 from streamer.media.frame import FRAME_NS
-from streamer.wire.control import Idle, Programme, ProgrammeClass, Settings, Welcome
+from streamer.wire.control import (
+    Idle,
+    Programme,
+    ProgrammeClass,
+    Settings,
+    Welcome,
+    serialize,
+)
 from tests.streamer.fanout.rig import (
     DELAY_MS,
     LOOKAHEAD_NS,
@@ -27,9 +35,9 @@ from tests.streamer.fanout.rig import (
 BACKGROUND, NORMAL, OTHER = 7, 8, 9
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
+@pytest.fixture(params=[False, True], ids=["transports", "ring"])
+def rig(request: pytest.FixtureRequest) -> Rig:
+    return Rig(ring=request.param)
 
 
 class TestJoining:
@@ -482,3 +490,41 @@ def test_packets_sent_are_counted_once_a_turn(rig: Rig) -> None:
     rig.tick(4)
     assert rig.metric("loacast_packets_sent_total", transport="websocket") == 12
     assert rig.hub.programmes_by_class() == {"normal": 1}
+
+
+class TestRing:
+    """What sending to all sockets at once must not do."""
+
+    def test_all_of_a_group_are_handed_a_packet_by_one_call(self) -> None:
+        rig = Rig(ring=True)
+        listeners = [rig.join("a") for _ in range(3)]
+        rig.start(NORMAL, "a")
+        rig.tick(2)
+        assert rig.ring is not None
+        before = rig.ring.calls
+        rig.tick(5)
+        assert rig.ring.calls - before == 5
+        for listener in listeners:
+            assert indexes(events_of(listener), NORMAL) == list(range(7))
+
+    def test_what_others_queued_in_a_transport_is_not_overtaken(self) -> None:
+        rig = Rig(ring=True)
+        listener, other = rig.join("a"), rig.join("a")
+        rig.start(NORMAL, "a")
+        rig.tick(2)
+        listener.write(text_frame(serialize(Idle(from_us=1))))  # the library's pong
+        rig.hub.queued(listener)
+        rig.tick(2)  # the fake socket raises if it is handed bytes meanwhile
+        heard = events_of(listener)
+        assert heard[-3:] == [Idle(from_us=1), Heard(NORMAL, 2), Heard(NORMAL, 3)]
+        assert indexes(events_of(other), NORMAL) == list(range(4))
+
+    def test_a_link_that_breaks_disturbs_nobody(self) -> None:
+        rig = Rig(ring=True)
+        broken, other = rig.join("a"), rig.join("a")
+        rig.start(NORMAL, "a")
+        rig.tick(2)
+        broken.broken = True
+        rig.tick(2)
+        assert indexes(events_of(other), NORMAL) == list(range(4))
+        assert broken.unsent_bytes() == 0

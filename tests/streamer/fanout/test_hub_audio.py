@@ -25,9 +25,9 @@ from tests.streamer.fanout.test_hub_laws import Story, steps
 NORMAL, OTHER = 8, 9
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
+@pytest.fixture(params=[False, True], ids=["transports", "ring"])
+def rig(request: pytest.FixtureRequest) -> Rig:
+    return Rig(ring=request.param)
 
 
 def without_audio(rig: Rig, zone_id: str = "a", *, ptime_ms: int = 20) -> FakeListener:
@@ -164,7 +164,7 @@ class Twins(Story):
     """Each listener has a twin beside it that wants no audio."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(ring=True)
         self.twins: dict[FakeListener, FakeListener] = {}
 
     def join(self, zone_id: str, ptime_ms: int) -> None:

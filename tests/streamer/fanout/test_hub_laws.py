@@ -35,8 +35,8 @@ steps = st.one_of(
 class Story:
     """Performs steps on a rig and remembers who ever stalled."""
 
-    def __init__(self) -> None:
-        self.rig = Rig()
+    def __init__(self, *, ring: bool) -> None:
+        self.rig = Rig(ring=ring)
         self.all_programmes: dict[int, OnTheAir] = {}
         self.joined_ns: dict[FakeListener, int] = {}
         self.ever_stalled: set[FakeListener] = set()
@@ -120,8 +120,8 @@ def stays_of(events: list[ServerMessage | Heard]) -> list[Stay]:
     return stays
 
 
-def told(story: list[tuple[object, ...]]) -> Story:
-    result = Story()
+def told(story: list[tuple[object, ...]], *, ring: bool) -> Story:
+    result = Story(ring=ring)
     for step in story:
         result.perform(*step)  # type: ignore[arg-type]
     for listener in result.joined_ns:
@@ -151,13 +151,13 @@ def check_stay(stay: Stay, packets: list[ProgrammePacket], playable_ns: int) -> 
         assert packets[got[0]].capture_ns >= start_ns - spare_ns, stay
 
 
-@given(st.lists(steps, max_size=40))
+@given(st.lists(steps, max_size=40), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_law_who_never_stalls_hears_everything_once_and_in_order(
-    story: list[tuple[object, ...]],
+    story: list[tuple[object, ...]], ring: bool
 ) -> None:
     """From each announcement to the next: what was captured in between, all of it."""
-    result = told(story)
+    result = told(story, ring=ring)
     for listener in set(result.joined_ns) - result.ever_stalled - result.left:
         playable_ns = result.joined_ns[listener] - DELAY_MS * MS
         for ssrc, stays in heard_by(listener).items():
@@ -184,12 +184,12 @@ def needed(
     }
 
 
-@given(st.lists(steps, max_size=40))
+@given(st.lists(steps, max_size=40), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_law_who_stalls_gets_nothing_twice_and_ends_at_the_live_edge(
-    story: list[tuple[object, ...]],
+    story: list[tuple[object, ...]], ring: bool
 ) -> None:
-    result = told(story)
+    result = told(story, ring=ring)
     for listener in set(result.joined_ns) - result.left:
         if listener.ending is not None:
             continue
@@ -202,12 +202,12 @@ def test_law_who_stalls_gets_nothing_twice_and_ends_at_the_live_edge(
             assert behind < listener.ptime_ms // 20, stays[-1]
 
 
-@given(st.lists(steps, max_size=40))
+@given(st.lists(steps, max_size=40), st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_law_a_stalled_link_never_holds_more_than_a_turn_wrote(
-    story: list[tuple[object, ...]],
+    story: list[tuple[object, ...]], ring: bool
 ) -> None:
-    result = Story()
+    result = Story(ring=ring)
     for step in story:
         before = {x: x.unsent_bytes() for x in result.joined_ns}
         result.perform(*step)  # type: ignore[arg-type]
