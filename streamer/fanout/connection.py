@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from websockets.asyncio.server import ServerConnection
-from websockets.protocol import State
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
 
 from streamer.fanout.endings import FLOOD, Ending
 from streamer.fanout.frames import text_frame
@@ -33,6 +35,8 @@ class ListenerConnection(ServerConnection):
     refusal = "handshake"
     "Why the handshake was refused, if it was; label of the metric."
     listener: WebSocketListener | None = None
+    take: Callable[[str | bytes], None] | None = None
+    "Gets whole messages as they come in; before it is set they wait to be received."
 
     def data_received(self, data: bytes) -> None:
         """Stamp the arrival, then let the protocol read."""
@@ -40,6 +44,19 @@ class ListenerConnection(ServerConnection):
             self.listener.on_bytes(len(data))
         super().data_received(data)
         self._look()
+
+    def process_event(self, event: Event) -> None:
+        """Hand on a message at once; a queue and a task per message cost twice that.
+
+        Fragments are left to the library, and so is what is no UTF-8: it closes then.
+        """
+        if self.take is not None and isinstance(event, Frame) and event.fin:
+            if event.opcode is Opcode.TEXT:
+                with suppress(UnicodeDecodeError):
+                    return self.take(bytes(event.data).decode())
+            elif event.opcode is Opcode.BINARY:
+                return self.take(bytes(event.data))
+        return super().process_event(event)
 
     def eof_received(self) -> None:
         """Tell the listener."""

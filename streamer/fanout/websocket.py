@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from time import monotonic_ns
 from typing import Any, Self, cast
@@ -196,10 +197,9 @@ class WebSocketServer:
         if self._leaving:
             listener.close(endings.SHUTDOWN)
         try:
-            async for message in connection:
-                if (ending := self._take(listener, message)) is not None:
-                    listener.close(ending)
-                    break
+            connection.take = partial(self._receive, listener)
+            async for message in connection:  # fragmented ones, and early ones
+                self._receive(listener, message)
         except ConnectionClosed:
             pass  # counted below
         finally:
@@ -222,6 +222,12 @@ class WebSocketServer:
         self._metrics.joins.labels(TRANSPORT).inc()
         self._hub.add(listener)
         return listener
+
+    def _receive(self, listener: WebSocketListener, message: Data) -> None:
+        if listener.ending is None:
+            ending = self._take(listener, message)
+            if ending is not None:
+                listener.close(ending)
 
     def _take(self, listener: WebSocketListener, message: Data) -> Ending | None:
         """Act on what a listener sent; return why to end it, if so."""
