@@ -40,7 +40,7 @@ async def test_migrating_twice_changes_nothing(url: str) -> None:
             versions = await connection.scalars(
                 sa.text("SELECT version_num FROM alembic_version")
             )
-            assert versions.all() == ["0002"]
+            assert versions.all() == ["0003"]
 
 
 async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> None:
@@ -58,6 +58,26 @@ async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> N
                 sa.select(schema.zones.c.id, schema.zones.c.public)
             )
             assert kept.all() == [("a", False)]
+
+
+async def test_speakers_of_the_second_version_stood_where_they_stand(url: str) -> None:
+    async with Database(url) as database:
+        async with database.writing() as connection:
+            await connection.run_sync(
+                lambda c: command.upgrade(migrate.configured(c), "0002")
+            )
+            for statement in (
+                "INSERT INTO zones (id, name, level) VALUES ('z', 'Z', 'village')",
+                "INSERT INTO speakers (id, name, zone_id, volume_percent, secret_hash,"
+                " created_utc) VALUES ('s', 'S', 'z', 100, '', 7000000)",
+            ):
+                await connection.execute(sa.text(statement))
+            await connection.run_sync(migrate.upgrade)
+        async with database.reading() as connection:
+            kept = await connection.execute(
+                sa.text("SELECT speaker_id, zone_id, from_utc, to_utc FROM enrolments")
+            )
+            assert kept.all() == [("s", "z", 7000000, None)]
 
 
 async def test_migrations_can_be_taken_back(url: str) -> None:
