@@ -67,6 +67,11 @@ class Hub:
         """Return whether a speaker is connected."""
         return bool(self._roster.of_speaker(speaker_id))
 
+    def identity_of(self, listener: Listener) -> ListenerIdentity:
+        """Return what holds of *listener* now, or held when it joined if it left."""
+        member = self._roster.get(listener)
+        return listener.identity if member is None else member.identity
+
     def programmes_by_class(self) -> Mapping[str, int]:
         """Return how many programmes are on air, by class."""
         return self._tuning.by_class()

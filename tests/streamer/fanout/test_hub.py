@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -230,6 +231,14 @@ class TestSpeakersThatChange:
         rig.hub.update(ListenerIdentity("s", "a", 5, 1000))
         rig.turn()
         assert events_of(listener)[3:] == [Settings(5, 1000)]
+
+    def test_a_new_floor_of_emergencies_is_told(self, rig: Rig) -> None:
+        listener = rig.join("a", speaker_id="s")
+        floor = replace(listener.identity, emergency_volume_percent=80)
+        rig.hub.update(floor)
+        rig.hub.update(floor)
+        rig.turn()
+        assert events_of(listener)[3:] == [Settings(70, DELAY_MS, 80)]
 
     def test_the_same_identity_again_tells_nothing(self, rig: Rig) -> None:
         listener = rig.join("a", speaker_id="s")
