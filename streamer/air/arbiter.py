@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from streamer.air.admission import check, check_free
 from streamer.air.assignment import Assignment, assign, cover
 from streamer.air.conduct import (
     AirOrder,
@@ -25,27 +26,11 @@ from streamer.air.difference import (
     difference,
     moved,
 )
-from streamer.air.errors import (
-    AimlessProgrammeError,
-    AirFullError,
-    DuplicateProgrammeError,
-    NotInQueueError,
-    UnknownProgrammeError,
-    ZonesHeldError,
-)
+from streamer.air.errors import NotInQueueError, UnknownProgrammeError
 from streamer.air.precedence import reordered
-from streamer.air.priority import (
-    AirProgramme,
-    Comeback,
-    Conflict,
-    Standing,
-    standing,
-)
+from streamer.air.priority import AirProgramme, Comeback, Standing, standing
 from streamer.air.zones import ZoneSet, ZoneTree
 from streamer.wire.control import ProgrammeClass
-
-MAX_PROGRAMMES = 1000
-"Emergencies on air at once; as many others. Beyond it the newcomer is refused."
 
 
 class Arbiter:
@@ -124,18 +109,14 @@ class Arbiter:
             UnknownZoneError: It names a zone that is not in the tree.
             ZonesHeldError: It would have to wait, and was told not to.
         """
-        self._check(programme)
+        check(programme, self._programmes, self.tree)
         covered = cover(self.tree, programme)
-        if programme.conflict is Conflict.REFUSE:
-            self._refuse(programme, covered)
+        check_free(programme, covered, self.assignment, self._standings)
         self._programmes[programme.id] = programme
         self._standings[programme.id] = standing(programme)
+        self._conducts[programme.id], begun = accepted(programme, at_ns)
         covers = self._ordered({**self.assignment.covers, programme.id: covered})
-        # Too late is who was so before; the newcomer has no conduct yet.
-        ends = self._skip(at_ns)
-        conduct, orders = accepted(programme, at_ns)
-        self._conducts[programme.id] = conduct
-        return self._decide(covers, at_ns, ends, orders)
+        return self._decide(covers, at_ns, begun)
 
     def remove(self, programme_id: str, *, at_ns: int) -> AirStep:
         """Take a programme off the air from the media instant *at_ns* on.
@@ -145,7 +126,7 @@ class Arbiter:
         """
         self._known(programme_id)
         self._forget(programme_id)
-        return self._decide(self.assignment.covers, at_ns, self._skip(at_ns))
+        return self._decide(self.assignment.covers, at_ns)
 
     def expire(self, at_ns: int) -> AirStep:
         """End those that nobody has heard for longer than they may be late.
@@ -153,7 +134,7 @@ class Arbiter:
         Every other change does so too, before its own part: it does not matter how
         exactly this is called at `next_deadline_ns`.
         """
-        return self._decide(self.assignment.covers, at_ns, self._skip(at_ns))
+        return self._decide(self.assignment.covers, at_ns)
 
     def silence(self, zone_ids: Iterable[str], *, at_ns: int) -> AirStep:
         """Let *zone_ids* and all below them hear nothing, whatever its class.
@@ -196,7 +177,7 @@ class Arbiter:
         places = [self._standings[each] for each in queue]
         order = reordered(queue, wanted, covers, heard)
         self._standings.update(zip(order, places, strict=True))
-        return self._decide(self._ordered(covers), at_ns, self._skip(at_ns))
+        return self._decide(self._ordered(covers), at_ns)
 
     def replace_tree(self, tree: ZoneTree, *, at_ns: int) -> AirStep:
         """Go on with another tree.
@@ -212,33 +193,9 @@ class Arbiter:
             & ~self._state.dropped.get(each, 0)
             for each in self.assignment.covers
         }
-        came = self._decide(covers, at_ns, self._skip(at_ns))
+        came = self._decide(covers, at_ns)
         events, switches = left.events + came.events, left.switches + came.switches
         return AirStep(at_ns, events, switches, came.orders)
-
-    def _check(self, programme: AirProgramme) -> None:
-        if programme.id in self._programmes:
-            raise DuplicateProgrammeError(programme.id)
-        if not programme.zone_ids:
-            raise AimlessProgrammeError(programme.id)
-        urgent = _is_emergency(programme)
-        alike = sum(_is_emergency(e) is urgent for e in self._programmes.values())
-        if alike >= MAX_PROGRAMMES:
-            raise AirFullError(programme.id)
-        for zone_id in programme.zone_ids:
-            self.tree.number(zone_id)
-
-    def _refuse(self, programme: AirProgramme, covered: ZoneSet) -> None:
-        if _is_emergency(programme):
-            return
-        held = {
-            zone_id: holder_id
-            for holder_id, zones in self.assignment.heard.items()
-            if self._standings[holder_id] > standing(programme)
-            for zone_id in self.tree.names(zones & covered)
-        }
-        if held:
-            raise ZonesHeldError(programme.id, held)
 
     def _known(self, programme_id: str) -> AirProgramme:
         try:
@@ -269,8 +226,7 @@ class Arbiter:
             each.id
             for each in self._programmes.values()
             if each.skip_after_ns is not None
-            and (conduct := self._conducts.get(each.id)) is not None
-            and (last_ns := conduct.deadline_ns(each)) is not None
+            and (last_ns := self._conducts[each.id].deadline_ns(each)) is not None
             and last_ns < at_ns
         ]
         return self._ended(late, EndCause.SKIPPED, at_ns)
@@ -288,11 +244,10 @@ class Arbiter:
         self,
         covers: Mapping[str, ZoneSet],
         at_ns: int,
-        skipped: tuple[AirOrder, ...],
         begun: tuple[AirOrder, ...] = (),
     ) -> AirStep:
-        """Decide everything anew among those of *covers* who are not forgotten."""
-        before = self._state
+        """Decide everything anew among those of *covers* who are not over."""
+        before, skipped = self._state, self._skip(at_ns)
         covers = {e: zones for e, zones in covers.items() if e in self._programmes}
         chosen = assign(self.tree, covers, self._silenced(self.tree))
         dropping = [
@@ -322,7 +277,3 @@ class Arbiter:
 
 
 _LISTED = {kind: place for place, kind in enumerate(OrderKind)}
-
-
-def _is_emergency(programme: AirProgramme) -> bool:
-    return programme.programme_class is ProgrammeClass.EMERGENCY
