@@ -13,7 +13,7 @@ from streamer.fanout.carried import NOTHING, Carried, Parcel, Tail, pack
 from streamer.fanout.delivery import TRANSPORT, Defer, Delivery
 from streamer.fanout.endings import Ending
 from streamer.fanout.listener import Listener, ListenerIdentity
-from streamer.fanout.member import Member
+from streamer.fanout.member import Member, playable_since_ns
 from streamer.fanout.roster import SIZES, Roster
 from streamer.fanout.tuning import Tuning
 from streamer.media.frame import FRAME_NS, ProgrammePacket
@@ -192,6 +192,9 @@ class Hub:
         and the new one's pre-roll; the same bytes for all of one size and phase.
         """
         old, new = programmes
+        # What is long past is asked for to silence at once: there is nothing to play.
+        since_ns = max(from_ns, playable_since_ns(members, now_ns=self._clock_ns()))
+        self._tuning.cut_tails(members, from_ns)
         parcels: dict[tuple[int, int, bool], Parcel] = {}
         moved: list[Member] = []
         for member in members:
@@ -199,7 +202,9 @@ class Hub:
             if key not in parcels:
                 before = old.remainder(member, before_ns=from_ns) if old else NOTHING
                 after = (
-                    new.burst(member, since_ns=from_ns - PREROLL_NS) if new else NOTHING
+                    new.burst(member, since_ns=since_ns - PREROLL_NS)
+                    if new
+                    else NOTHING
                 )
                 parcels[key] = before + Parcel(control) + after
             if self._deliver(member, parcels[key]):
@@ -222,7 +227,9 @@ class Hub:
         if old is new:
             self._deliver(member, Parcel(control))
             return
-        from_ns = self._clock_ns()
+        # A zone that hears nothing may have been silenced: what is held is cut.
+        zone = self._roster.zone(identity.zone_id)
+        from_ns = self._clock_ns() if new else zone.from_ns
         control += announcement(new.on_air if new else None, from_ns=from_ns)
         self._transfer([member], (old, new), control, from_ns=from_ns)
 
