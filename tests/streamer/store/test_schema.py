@@ -14,8 +14,12 @@ from alembic.runtime.migration import MigrationContext
 
 from streamer.air.zones import Zone
 from streamer.store import migrate, schema
+from streamer.store.asrunevents import AsRunEntry
 from streamer.store.database import Database
+from streamer.store.enrolments import Enrolment
+from streamer.store.receipts import StoredReceipt
 from streamer.store.records import AudioFile, Broadcast, Interval, Speaker, Token
+from streamer.store.silences import Silence
 
 
 def differences(connection: sa.Connection) -> list[Any]:
@@ -100,6 +104,10 @@ async def test_migrations_can_be_taken_back(url: str) -> None:
         (schema.files, AudioFile, set()),
         (schema.broadcasts, Broadcast, set()),
         (schema.broadcast_intervals, Interval, {"serial"}),
+        (schema.asrun_events, AsRunEntry, set()),
+        (schema.receipts, StoredReceipt, set()),
+        (schema.enrolments, Enrolment, {"serial"}),
+        (schema.silences, Silence, set()),
     ],
 )
 def test_each_field_is_a_column(
