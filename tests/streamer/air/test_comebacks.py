@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from streamer.air.conduct import MOTIONS, Motion, Turn
@@ -17,7 +19,7 @@ from tests.streamer.air.rig import (
     told,
 )
 
-FILE = {"can_hold": True}
+FILE: dict[str, Any] = {"can_hold": True}
 
 
 @pytest.fixture

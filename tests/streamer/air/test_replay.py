@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.air.difference import AirEvent
 from streamer.air.priority import Comeback
 from streamer.air.replay import MissedPart, missed_parts, stretches
 from tests.streamer.air.rig import EMERGENCY, ZONES, Air
@@ -13,7 +14,8 @@ ALL = [each.id for each in ZONES]
 
 
 def test_zones_that_missed_the_same_part_are_one_part() -> None:
-    air, events = Air(), []
+    air = Air()
+    events: list[AirEvent] = []
     for step in (
         air.add("voice", "p", at_ns=0, comeback=Comeback.REPLAY),
         air.add("flood", "a", EMERGENCY, at_ns=30),
