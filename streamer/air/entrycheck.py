@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice, pairwise
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from streamer.air.expansion import horizon
+from streamer.air.expansion import horizon, last_local
 from streamer.air.schedule import (
     Item,
     Occurrence,
@@ -19,6 +21,8 @@ from streamer.air.schedule import (
 )
 from streamer.air.walltime import UnknownTimeZoneError, instant, time_zone
 
+MAX_TITLE_CHARACTERS = 200
+MAX_ZONES = 1000
 MAX_ITEMS = 100
 MAX_EXCEPTIONS = 1000
 MAX_DURATION_S = 24 * 3600
@@ -59,19 +63,47 @@ def check_entry(entry: ScheduleEntry) -> None:
             raise ScheduleError(member, problem)
     for item in (item for item in entry.items if isinstance(item, RelayItem)):
         _check_url(item.url)
+    _check_starts(entry, _zone(entry))
+
+
+def normal(entry: ScheduleEntry) -> ScheduleEntry:
+    """Return *entry* as it is kept: exceptions in order, its rule's end in UTC.
+
+    iCalendar wants an UNTIL in UTC where the start has a time zone (RFC 5545,
+    section 3.3.10); people give a day, which is meant to be included.
+
+    Raises:
+        ScheduleError: There is no such time zone.
+    """
+    rule = entry.recurrence
+    if rule is not None and rule.until is not None:
+        zone = _zone(entry)
+        last = last_local(rule, entry.starts_local, zone)
+        assert last is not None  # because there is an UNTIL
+        until_utc = instant(last.replace(microsecond=0), zone)
+        rule = replace(rule, until=until_utc)
+    return replace(
+        entry,
+        recurrence=rule,
+        except_dates=tuple(sorted(set(entry.except_dates))),
+        except_starts=tuple(sorted(set(entry.except_starts))),
+    )
+
+
+def _zone(entry: ScheduleEntry) -> ZoneInfo:
     try:
-        time_zone(entry.time_zone)
+        return time_zone(entry.time_zone)
     except UnknownTimeZoneError as error:
         raise ScheduleError("time_zone", str(error)) from error
-    _check_starts(entry)
 
 
 def _conditions(entry: ScheduleEntry) -> Iterator[tuple[str, bool, str]]:
     """Yield (member, whether it is as it should be, what is wrong if not)."""
     local = [entry.starts_local, *entry.except_starts]
     exceptions = len(entry.except_dates) + len(entry.except_starts)
-    yield "title", bool(entry.title), "must not be empty"
-    yield "zone_ids", bool(entry.zone_ids), "must not be empty"
+    yield "title", _is_title(entry.title), "must be 1 to 200 printable characters"
+    yield "uid", _is_title(entry.uid), "must be 1 to 200 printable characters"
+    yield "zone_ids", 1 <= len(entry.zone_ids) <= MAX_ZONES, f"must be 1 to {MAX_ZONES}"
     yield "items", 1 <= len(entry.items) <= MAX_ITEMS, f"must be 1 to {MAX_ITEMS}"
     yield "items", all(map(_has_length, entry.items)), "must last at least a second"
     yield (
@@ -94,6 +126,13 @@ def _conditions(entry: ScheduleEntry) -> Iterator[tuple[str, bool, str]]:
     yield "except_dates", exceptions <= MAX_EXCEPTIONS, "are too many"
 
 
+def _is_title(text: str) -> bool:
+    # Not Cc, line and paragraph separators, lone surrogates (Unicode, table 4-4).
+    bad = {"Cc", "Zl", "Zp", "Cs"}
+    is_printable = not any(unicodedata.category(each) in bad for each in text)
+    return 1 <= len(text) <= MAX_TITLE_CHARACTERS and is_printable
+
+
 def _has_length(item: Item) -> bool:
     if isinstance(item, RelayItem | ToneItem):
         return 1 <= item.duration_s <= MAX_DURATION_S
@@ -111,8 +150,8 @@ def _check_url(url: str) -> None:
         raise ScheduleError("items", f"a relay's URL must be one of {allowed}")
 
 
-def _check_starts(entry: ScheduleEntry) -> None:
-    starts = list(islice(_all(entry), PROBE_STARTS))
+def _check_starts(entry: ScheduleEntry, zone: ZoneInfo) -> None:
+    starts = list(islice(_all(entry, zone), PROBE_STARTS))
     if not starts:
         raise ScheduleError("recurrence", "it never starts")
     slot = timedelta(seconds=entry.duration_s)
@@ -125,9 +164,8 @@ def _check_starts(entry: ScheduleEntry) -> None:
             )
 
 
-def _all(entry: ScheduleEntry) -> Iterator[Occurrence]:
+def _all(entry: ScheduleEntry, zone: ZoneInfo) -> Iterator[Occurrence]:
     """Yield the starts as they would be if the entry were enabled, from the first."""
-    zone = time_zone(entry.time_zone)
     first_utc = instant(entry.starts_local, zone)
     last_utc = instant(horizon(entry.starts_local), zone)
     return occurrences(replace(entry, enabled=True), first_utc, last_utc)
