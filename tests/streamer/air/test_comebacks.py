@@ -190,6 +190,31 @@ class TestSkipIfLater:
         assert ordered(air.remove("tape", at_ns=9_999)) == []
 
 
+class TestWithinOneInstant:
+    """What was heard for no time at all was not heard."""
+
+    def test_a_source_that_began_for_nothing_waits_again(self, air: Air) -> None:
+        air.add("storm", "p", EMERGENCY, at_ns=0)
+        air.add("tape", "a", comeback=Comeback.REPLAY, at_ns=10, **FILE)
+        assert ordered(air.remove("storm", at_ns=40)) == ["tape go"]
+        step = air.add("flood", "a", EMERGENCY, at_ns=40)
+        assert ordered(step) == ["tape hold", "flood go"]
+        assert ordered(air.remove("flood", at_ns=90)) == ["tape go"]
+        step = air.add("dyke", "a", EMERGENCY, at_ns=99)
+        assert ordered(step) == ["dyke go"], "once begun it runs on"
+
+    def test_lateness_goes_on(self, air: Air) -> None:
+        air.add("storm", "p", EMERGENCY, at_ns=0)
+        air.add("tape", "a", at_ns=10, skip_after_ns=50)
+        air.remove("storm", at_ns=40)
+        assert air.arbiter.next_deadline_ns is None
+        air.add("flood", "a", EMERGENCY, at_ns=40)
+        assert air.arbiter.next_deadline_ns == 61
+        air.remove("flood", at_ns=50)
+        air.add("dyke", "a", EMERGENCY, at_ns=55)
+        assert air.arbiter.next_deadline_ns == 106
+
+
 def test_one_whose_zones_are_deleted_stands_still_until_they_come_back(
     air: Air,
 ) -> None:

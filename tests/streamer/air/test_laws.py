@@ -66,9 +66,9 @@ def programmes(
 
 
 @st.composite
-def forests(draw: st.DrawFn) -> dict[str, Zone]:
+def forests(draw: st.DrawFn, most: int = 12) -> dict[str, Zone]:
     zones: dict[str, Zone] = {}
-    for number in range(draw(st.integers(1, 12))):
+    for number in range(draw(st.integers(1, most))):
         parent_id = draw(st.sampled_from([None, *zones]))
         zones[f"z{number}"] = zone(f"z{number}", parent_id)
     return zones
@@ -95,7 +95,8 @@ def test_law_each_zone_hears_the_best_and_order_does_not_matter(
     assert decide(tree, asked, silenced) == assignment
 
 
-@given(st.data(), forests())
+@settings(max_examples=200, deadline=None)
+@given(st.data(), forests(most=3))
 def test_law_calls_of_one_instant_may_come_in_any_order(
     data: st.DataObject, zones: dict[str, Zone]
 ) -> None:
@@ -106,21 +107,23 @@ def test_law_calls_of_one_instant_may_come_in_any_order(
     """
     patient = st.sampled_from([Conflict.WAIT, Conflict.TAKE_OVER])
     names = list(zones)
-    first = [
+    # Some are freed and taken again at once: what that leaves behind is the danger.
+    first = [AirProgramme("b0", EMERGENCY, Origin.COMMUNE, ("z0",), 0)] + [
         data.draw(programmes(names, order, patient))
-        for order in range(data.draw(st.integers(1, 4)))
+        for order in range(1, data.draw(st.integers(2, 4)))
     ]
     later = [
         data.draw(programmes(names, AT_NS + order, patient))
         for order in range(data.draw(st.integers(1, 4)))
     ]
-    gone = data.draw(st.lists(st.sampled_from([each.id for each in first]), max_size=2))
+    others = st.lists(st.sampled_from([each.id for each in first]), max_size=1)
+    gone = {"b0", *data.draw(others)}
     silent = data.draw(st.lists(st.sampled_from(names), max_size=2))
     lifted = data.draw(st.lists(st.sampled_from(names), max_size=1))
 
     calls: list[Callable[[Arbiter], object]] = [
         *(partial(Arbiter.add, programme=each, at_ns=AT_NS) for each in later),
-        *(partial(_remove, programme_id=each) for each in sorted(set(gone))),
+        *(partial(_remove, programme_id=each) for each in sorted(gone)),
         partial(Arbiter.silence, zone_ids=silent, at_ns=AT_NS),
         partial(Arbiter.lift, zone_ids=set(lifted) - set(silent), at_ns=AT_NS),
         partial(Arbiter.expire, at_ns=AT_NS),

@@ -13,16 +13,25 @@ Case = tuple[list[str], list[str], dict[str, int], dict[str, int]]
 @st.composite
 def queues(draw: st.DrawFn) -> Case:
     """A queue, what is wanted of it, what each covers and what each holds."""
-    queue = [f"b{number}" for number in range(draw(st.integers(1, 7)))]
-    covers = {each: draw(st.integers(1, 31)) for each in queue}
+    queue = [f"b{number}" for number in range(draw(st.integers(1, 6)))]
+    # Few zones each: then some hold what those wait for who hold what others want.
+    pairs = st.tuples(st.integers(0, 4), st.integers(0, 4))
+    covers = {each: 1 << one | 1 << two for each in queue for one, two in [draw(pairs)]}
     heard: dict[str, int] = {}
-    taken = draw(st.integers(0, 31))  # by a higher class, or silenced
+    taken = draw(st.sampled_from([0, 1, 12]))  # by a higher class, or silenced
     for each in queue:
         if won := covers[each] & ~taken:
             heard[each] = won
         taken |= covers[each]
     wanted = draw(st.lists(st.sampled_from(queue), unique=True))
     return queue, wanted, covers, heard
+
+
+def test_who_waits_for_a_holder_waits_for_those_whom_the_holder_waits_for() -> None:
+    covers = {"one": 0b011, "two": 0b110, "three": 0b100}
+    heard = {"one": 0b011, "two": 0b100}
+    found = reordered(["one", "two", "three"], ["three"], covers, heard)
+    assert found == ["one", "two", "three"]
 
 
 @given(queues())
