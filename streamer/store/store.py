@@ -12,9 +12,12 @@ from streamer.store.enrolments import Enrolments
 from streamer.store.files import Files
 from streamer.store.headfile import HeadFile
 from streamer.store.migrate import upgrade
+from streamer.store.outcomes import Outcomes
+from streamer.store.policies import Policies
 from streamer.store.receipts import Receipts
 from streamer.store.silences import Silences
 from streamer.store.speakers import Speakers
+from streamer.store.timetable import Timetables
 from streamer.store.tokens import Tokens
 from streamer.store.zones import Zones
 
@@ -50,6 +53,9 @@ class Store:
         self.receipts = Receipts(self._database)
         self.enrolments = Enrolments(self._database)
         self.silences = Silences(self._database)
+        self.policies = Policies(self._database)
+        self.timetable = Timetables(self._database)
+        self.outcomes = Outcomes(self._database)
 
     async def __aenter__(self) -> Self:
         """Open the database and migrate it.
