@@ -214,9 +214,11 @@ def _of_speaker(
 ) -> SpeakerCoverage:
     expected = clipped(aired, standing.from_us, standing.to_us)
     due = without(expected, without(expected, heard))
-    gaps = [*_preempted(expected, heard), *_own_gaps(due, runs_apart(played))]
+    preempted = list(_preempted(expected, heard))
+    gaps = preempted + list(_own_gaps(due, runs_apart(played)))
     gaps.sort(key=lambda gap: (gap.from_us, gap.to_us))
-    expected_us = length_us(expected)
+    # Edges at which the zone did not hear it yet, or any more, are expected of nobody.
+    expected_us = length_us(due) + sum(gap.missed_us for gap in preempted)
     missed_us = min(expected_us, sum(gap.missed_us for gap in gaps))
     tally = Tally(expected_us, expected_us - missed_us, 1, not gaps)
     return SpeakerCoverage(standing.speaker_id, standing.zone_id, tally, tuple(gaps))

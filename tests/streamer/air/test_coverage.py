@@ -289,3 +289,11 @@ def test_a_hundred_percent_is_not_given_for_less() -> None:
     assert Tally(10_000_001 * S, 10_000_000 * S, 1, 0).percent == 99.99
     assert Tally().percent is None
     assert EDGE_TOLERANCE_US < S
+
+
+def test_the_edges_of_a_zone_s_hearing_are_expected_of_nobody() -> None:
+    """Its interval begins a moment after the source: no speaker is credited for it."""
+    found = coverage(
+        [(0, 60 * S)], {"z": [(10_000, 60 * S)]}, [Standing("s", "z", 0)], {}
+    )
+    assert found.tally == Tally(60 * S - 10_000, 0, 1, 0)
