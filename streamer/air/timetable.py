@@ -160,10 +160,9 @@ class Timetable:
                 del self._due[occurrence]
 
     def is_behind(self, entry_id: str) -> bool:
-        """Return whether starts of an entry are still due or to be found."""
-        return entry_id in self._absent or any(
-            each.entry_id == entry_id for each in self._due
-        )
+        """Return whether starts of an entry are to be found or to be handed out."""
+        waiting = self._due.keys() - self._handed
+        return entry_id in self._absent or any(e.entry_id == entry_id for e in waiting)
 
     def tick(self, now_utc: datetime) -> list[Due]:
         """Return what is to be done now; each once, until it is given back."""
@@ -174,7 +173,7 @@ class Timetable:
         self._latest_utc = max(self._latest_utc, now_utc)
         self._sweep_all()
         self._catch_up()
-        handed = [*self._hand_out()]
+        handed = list(self._hand_out())
         self._handed.update(each.occurrence for each in handed)
         return handed
 

@@ -90,6 +90,12 @@ class Outcomes:
         async with self._database.writing() as connection:
             await connection.execute(_update(outcome))
 
+    async def release(self, outcome: Outcome) -> None:
+        """Give back a start that was claimed and not made: anybody may claim it."""
+        claimed = sa.and_(_is(outcome), _OF.kind == OutcomeKind.STARTING)
+        async with self._database.writing() as connection:
+            await connection.execute(sa.delete(schedule_outcomes).where(claimed))
+
     async def miss(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Record starts as missed; return what was known of those that are not."""
         known: list[Outcome] = []

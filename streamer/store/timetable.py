@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -54,6 +54,21 @@ class Timetables:
             if (await connection.scalars(taken)).first() is not None:
                 raise ConflictError(f"an entry with the UID {entry.uid!r} exists")
             await connection.execute(sa.insert(schedule_entries).values(_row(planned)))
+
+    async def put_many(self, planned: Sequence[Planned]) -> None:
+        """Add entries, or replace those with the same id; all or none.
+
+        Raises:
+            ConflictError: A UID is another entry's.
+        """
+        async with self._database.writing() as connection:
+            for each in planned:
+                its_row = _OF.id == each.entry.id
+                statement = sa.update(schedule_entries).where(its_row)
+                done = await connection.execute(statement.values(_row(each)))
+                if done.rowcount == 0:
+                    new = sa.insert(schedule_entries).values(_row(each))
+                    await connection.execute(new)
 
     async def update(
         self, entry_id: str, change: Callable[[Planned], Planned]
