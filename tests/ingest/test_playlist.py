@@ -188,7 +188,7 @@ class TestItems:
             patience_s=0.0,
         )
         heard = hear(source, most=OPEN_LIMIT_SAMPLES)
-        source._patience_s = 5.0
+        source._patience_s = 0.2
         heard = np.concatenate((heard, hear(source)))
         assert not heard[:OPEN_LIMIT_SAMPLES].any()
         np.testing.assert_array_equal(heard[-10:], signal(1, 10))
