@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bench import (
+    air,
     churn,
     fanout,
     join,
@@ -161,6 +162,20 @@ def stalled_command(
     _answer("stalled", partial(_stalled, listeners, rounds), json)
 
 
+@app.command("air")
+def air_command(
+    *,
+    zones: Annotated[int, typer.Option(min=100, help="In the tree.")] = 10_000,
+    programmes: Annotated[int, typer.Option(min=1, help="On the air.")] = 100,
+    changes: Annotated[int, typer.Option(min=1, help="Timed in a round.")] = 1000,
+    rounds: Rounds = 5,
+    json: JsonFile = None,
+) -> None:
+    """One decision of the arbiter about 10,000 zones and 100 programmes."""
+    plan = air.Plan(zones, programmes, changes, rounds)
+    _answer("air", partial(air.run, plan, console.print), json)
+
+
 @app.command("all")
 def all_command(
     *,
@@ -192,6 +207,7 @@ def all_command(
         "preempt-webrtc": partial(_preempt, Field(WEBRTC, 1000), preempt.Plan()),
         "latency": partial(_latency, 20, 3),
         "stalled": partial(_stalled, 500, 5),
+        "air": partial(air.run, air.Plan(), console.print),
     }
     for name, question in questions.items():
         console.rule(name)

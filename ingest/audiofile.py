@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import av
-import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from ingest.errors import FileTooLongError, UnsupportedAudioError
+from ingest.mixing import Mixer, checked_rate
+from ingest.part import check_part, part_of
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 from streamer.media.source import SourceFailed
 
@@ -29,26 +31,17 @@ FORMATS = (
     *("wav", "webm", "wv"),
 )
 "What FFmpeg may take a file for: containers that hold their own audio."
-SAMPLE_RATES_HZ = range(4_000, 768_001)
-"Outside of it a header is wrong or meant to make us allocate gigabytes."
 DAMAGED_PACKETS_LIMIT = 100
 "Undecodable packets in a row that are skipped before the file is given up."
 
+SEEK_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
+"Before it, decoding what is not wanted costs less than looking for what is."
+CONVERGENCE_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""Decoded ahead of a sought place. RFC 7845, section 4.6 asks for 80 ms at least;
+after a second, libopus' output was the same bit for bit."""
+
 _EXACT_DURATION = ("flac", "mov,mp4,m4a,3gp,3g2,mj2")
 "Formats (by FFmpeg's name) that state their length exactly, and at the start."
-_HEADROOM = 8.0
-
-
-class AudioFileError(SourceFailed):
-    """The file cannot be broadcast; the message says why, for the operator."""
-
-
-class UnsupportedAudioError(AudioFileError):
-    """It holds no audio that can be decoded."""
-
-
-class FileTooLongError(AudioFileError):
-    """It lasts longer than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +66,7 @@ class AudioFile:
         self._container = container
         self._track = track
         self._broken: str | None = None
+        self._done = 0  # samples before the next that is decoded
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -129,34 +123,74 @@ class AudioFile:
             channels=context.channels,
         )
 
-    def pcm(self) -> Iterator[Pcm]:
-        """Decode the track, from its first sample to its last.
+    def pcm(
+        self, start_samples: int = 0, stop_samples: int | None = None
+    ) -> Iterator[Pcm]:
+        """Decode the track, or a part of it, exact to the sample.
 
         A few damaged packets are skipped.
 
+        Args:
+            start_samples: First sample of the part, at 48 kHz.
+            stop_samples: First sample after it; None: to the track's end.
+
         Raises:
+            ValueError: There is no such part.
             SourceFailed: It is damaged, or breaks off; everything before that was
                 yielded.
         """
-        mixer = _Mixer()
-        done = 0
+        check_part(start_samples, stop_samples)
+        return self._part(start_samples, stop_samples)
+
+    def _part(self, start: int, stop: int | None) -> Iterator[Pcm]:
+        self._done = 0
         try:
-            for frame in self._frames():
-                for pcm in mixer.mix(frame):
-                    done += len(pcm)
-                    yield pcm
-            for pcm in mixer.flush():
-                done += len(pcm)
-                yield pcm
+            frames = self._frames_before(start)
+            skipped = self._done
+            ends = None if stop is None else stop - skipped
+            yield from part_of(self._mixed(frames), start - skipped, ends)
         except (av.FFmpegError, ValueError, _DamagedError) as error:
-            at_s = done / SAMPLE_RATE_HZ
+            at_s = self._done / SAMPLE_RATE_HZ
             raise SourceFailed(
                 f"{self._path.name} is damaged at {at_s:.1f} s: {error}"
             ) from error
-        self._check_complete(done / SAMPLE_RATE_HZ)
+        if stop is None or self._done < stop:
+            self._check_complete(self._done / SAMPLE_RATE_HZ)
+
+    def _mixed(self, frames: Iterator[AudioFrame]) -> Iterator[Pcm]:
+        """Yield the track's PCM and count it."""
+        mixer = Mixer()
+        for pcm in chain(chain.from_iterable(map(mixer.mix, frames)), mixer.flush()):
+            self._done += len(pcm)
+            yield pcm
+
+    def _frames_before(self, start: int) -> Iterator[AudioFrame]:
+        """Yield the frames from some place before *start* on; `_done` says which.
+
+        Our recordings are hours long, and name the place of every page exactly
+        (RFC 7845, section 4): it is sought. Of anything else, what precedes is
+        decoded and dropped, for its timestamps may be guesses.
+        """
+        is_exact = (
+            self._container.format.name == "ogg"
+            and self._track.codec_context.name in ("opus", "libopus")
+            and self._track.start_time == 0
+        )
+        if not is_exact or start < SEEK_FROM_SAMPLES:
+            return self._frames()
+        self._container.seek(start - CONVERGENCE_SAMPLES, stream=self._track)
+        frames = self._frames()
+        first = next(frames, None)
+        at = first.pts if first is not None else None
+        if first is None or at is None or not 0 <= at <= start:
+            # Pages that contradict each other: it is no recording of ours.
+            self._container.seek(0, stream=self._track)
+            return self._frames()
+        self._done = at
+        return chain([first], frames)
 
     def _rate_hz(self) -> int:
-        return _checked_rate(self._track.codec_context.sample_rate)
+        return checked_rate(self._track.codec_context.sample_rate)
 
     def _decode(self, packet: Packet[Any]) -> list[AudioFrame]:
         try:
@@ -196,52 +230,6 @@ class AudioFile:
 
 class _DamagedError(Exception):
     """Too much of the track cannot be decoded."""
-
-
-class _Mixer:
-    """Mixes and resamples frames, whose kind may change, to mono 48 kHz."""
-
-    def __init__(self) -> None:
-        self._resampler: AudioResampler | None = None
-        self._kind: tuple[str, str, int] | None = None
-
-    def mix(self, frame: AudioFrame) -> Iterator[Pcm]:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:
-            yield from self.flush()
-            _checked_rate(frame.sample_rate)
-            self._kind = kind
-            self._resampler = AudioResampler(
-                format="flt",
-                layout="mono",
-                rate=SAMPLE_RATE_HZ,
-                # Two equal channels shall sound as loud as one; of more, the centre
-                # (the voice) shall, and the limiter sees to the rest.
-                options={"rematrix_maxval": "1.0"}
-                if frame.layout.nb_channels == 2
-                else {},
-            )
-        assert self._resampler is not None
-        frame.pts = None  # gaps in the timestamps of a broken file are not silence
-        yield from map(_samples_of, self._resampler.resample(frame))
-
-    def flush(self) -> Iterator[Pcm]:
-        """Yield what the filter still holds, and be ready for another kind."""
-        if self._resampler is not None:
-            yield from map(_samples_of, self._resampler.resample(None))
-        self._resampler = self._kind = None
-
-
-def _samples_of(frame: AudioFrame) -> Pcm:
-    # Float formats may hold anything, and a codec must not be fed NaN.
-    pcm = np.nan_to_num(frame.to_ndarray().reshape(-1).astype(np.float32), nan=0.0)
-    return pcm.clip(-_HEADROOM, _HEADROOM)
-
-
-def _checked_rate(sample_rate_hz: int) -> int:
-    if sample_rate_hz not in SAMPLE_RATES_HZ:
-        raise UnsupportedAudioError(f"its sample rate is {sample_rate_hz} Hz")
-    return sample_rate_hz
 
 
 def _open(path: Path) -> InputContainer:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 
-from ingest.audiofile import (
-    AudioFile,
-    AudioFileError,
-    FileInfo,
-    FileTooLongError,
-    UnsupportedAudioError,
-)
+from ingest.audiofile import AudioFile, FileInfo
+from ingest.errors import AudioFileError, FileTooLongError, UnsupportedAudioError
+from ingest.part import check_part
 from ingest.readahead import ReadAhead
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, silence
 from streamer.media.source import SourceFailed
@@ -34,6 +31,8 @@ AHEAD_SAMPLES = 4 * SAMPLE_RATE_HZ
 STALL_SAMPLES = 3 * SAMPLE_RATE_HZ // 2
 "A disk that yields nothing for 1.5 s is taken for dead (broadcasts end within 2 s)."
 _JOIN_TIMEOUT_S = 2.0
+_SLOWEST_DECODER = 30
+"Times faster than the sound lasts; libopus does 100 on a slow core."
 
 
 def probe(path: Path, max_duration_s: float) -> FileInfo:
@@ -58,6 +57,21 @@ class Decodable(Protocol):
     def close(self) -> None:
         """Close the file."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a file."""
+
+    file: AudioFile
+    start_samples: int
+    stop_samples: int | None
+
+    def pcm(self) -> Iterator[Pcm]:
+        return self.file.pcm(self.start_samples, self.stop_samples)
+
+    def close(self) -> None:
+        self.file.close()
 
 
 class FileSource:
@@ -87,19 +101,34 @@ class FileSource:
         "Silence that was read because the disk was too slow."
 
     @classmethod
-    def open(cls, path: Path, *, patience_s: float = 0.005) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        patience_s: float = 0.005,
+        start_samples: int = 0,
+        stop_samples: int | None = None,
+    ) -> Self:
         """Open *path* and decode its start; blocks on the disk, call it off the loop.
 
         Args:
             path: The file; its kind is told by its content.
             patience_s: How long `read` may wait. The default suits a media thread.
+            start_samples: Where to begin, exact to the sample. Soon reached in our
+                own recordings; elsewhere what precedes is decoded, which takes a
+                second for each few minutes of it.
+            stop_samples: Where to end; None: with the file.
 
         Raises:
             UnsupportedAudioError: It holds no audio track.
+            ValueError: Not ``0 <= start_samples <= stop_samples``.
         """
-        source = cls(AudioFile.open(path), path.name, patience_s)
+        check_part(start_samples, stop_samples)
+        part = _Part(AudioFile.open(path), start_samples, stop_samples)
+        source = cls(part, path.name, patience_s)
         source.start()
-        source._ahead.wait_filled(AHEAD_SAMPLES // 2, timeout_s=5.0)
+        timeout_s = 5.0 + start_samples / SAMPLE_RATE_HZ / _SLOWEST_DECODER
+        source._ahead.wait_filled(AHEAD_SAMPLES // 2, timeout_s)
         return source
 
     def start(self) -> None:

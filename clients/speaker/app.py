@@ -32,6 +32,7 @@ from streamer.wire.control import (
     PTIMES_MS,
     Idle,
     Programme,
+    Receipt,
     Report,
     Settings,
     Welcome,
@@ -94,6 +95,7 @@ class Speaker:
         self._api_url = api_url
         self._playout = Playout()
         self._clock = ClockSync()
+        self._clock_steps = 0
         self._link = Link(
             Address(url, credential, ptime_ms), self, self._clock, uniform=uniform
         )
@@ -144,6 +146,7 @@ class Speaker:
             last_mishap=None if mishap is None else mishap.text,
             transport=self.transport,
             webrtc_mishap=None if webrtc_mishap is None else webrtc_mishap.text,
+            receipts_dropped=self._playout.receipts_dropped,
         )
 
     @property
@@ -180,14 +183,29 @@ class Speaker:
 
     def on_link_lost(self) -> None:
         """Play what is held, and what WebRTC still brings."""
+        self._playout.on_receipts_lost()
         if self._carrier is None:
             self._playout.on_link_lost()
         else:
             self._carrier.link_lost()
 
+    def on_pong(self, sent_us: int) -> None:
+        """Know what the server has, and whether its clock is still the same."""
+        self._playout.on_receipts_arrived(sent_us)
+        if self._clock.steps != self._clock_steps:
+            self._clock_steps = self._clock.steps
+            self._playout.on_other_clock()
+
     def report(self) -> Report:
-        """Say what was received and played since the start."""
+        """Say what was received and played since the start; a receipt follows."""
+        self._playout.owe_receipt()
         return make_report(self.status, audio_power=self._playout.take_level())
+
+    def next_receipt(self, now_us: int) -> Receipt | None:
+        """Account for a broadcast, by the server's clock."""
+        if not self._clock.synchronised:  # it may turn out to be another one
+            return None
+        return self._playout.next_receipt(now_us)
 
     # What the carrier sees and moves.
 

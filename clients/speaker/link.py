@@ -50,6 +50,8 @@ SILENCE_LIMIT_S = 22.0
 "A server that answers no ping for so long is dead, whatever TCP believes."
 PING_PERIOD_S = 10.0
 REPORT_PERIOD_S = 10.0
+RECEIPT_PERIOD_S = 1.0
+"How long at most a broadcast that ended goes unaccounted for."
 QUICK_PINGS = 10
 QUICK_PERIOD_S = 0.025
 SEARCH_PERIOD_S = 0.25
@@ -197,6 +199,7 @@ class Link:
         tasks = [
             asyncio.create_task(self._ask(connection), name="link clock"),
             asyncio.create_task(self._report(connection), name="link report"),
+            asyncio.create_task(self._account(connection), name="link receipts"),
             asyncio.create_task(self._tell(connection), name="link audio"),
         ]
         for task in tasks:
@@ -234,6 +237,13 @@ class Link:
         while True:
             await asyncio.sleep(REPORT_PERIOD_S)
             await _send(connection, serialize(self._receiver.report()))
+
+    async def _account(self, connection: ClientConnection) -> None:
+        while True:
+            await asyncio.sleep(RECEIPT_PERIOD_S)
+            # One by one: a receipt and a ping leave in the order of their instants.
+            while receipt := self._receiver.next_receipt(monotonic_ns() // 1000):
+                await _send(connection, serialize(receipt))
 
     async def _tell(self, connection: ClientConnection) -> None:
         """Tell the server whenever it believes other than what is wanted."""
@@ -288,6 +298,7 @@ class Link:
             pong.transmitted_us * 1000,
             received_ns,
         )
+        self._receiver.on_pong(pong.sent_us)
 
 
 async def _send(connection: ClientConnection, text: str) -> None:

@@ -16,18 +16,18 @@ import numpy as np
 from clients.speaker.decode import FADE_IN_SAMPLES
 from clients.speaker.fade import Fader
 from clients.speaker.placing import Placed
+from clients.speaker.receipts import Receipts
 from clients.speaker.stream import Counters
 from clients.speaker.timeline import SWITCH_OUT_SAMPLES, Timeline
 from streamer.media.drift import DriftServo, VariableResampler
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, silence
-from streamer.wire.control import Idle, Programme, Settings
+from streamer.wire.control import Idle, Programme, Receipt, Settings
 from streamer.wire.rtp import RtpPacket
 
 STEP_SAMPLES = 2_400
 "An error of 50 ms is stepped over with fades; a smaller one is drift."
 OTHER_CLOCK_SAMPLES = 20 * SAMPLE_RATE_HZ
 "Beyond it the server is another one: what was placed on its clock is not faded."
-VOLUME_RAMP_SAMPLES = 960
 SERVO_TIME_CONSTANT_S = 10.0
 _DEFAULTS = Settings(volume_percent=100, playout_delay_ms=400)
 _MAX_DELAY_MS = 20_000
@@ -36,15 +36,15 @@ _MAX_DELAY_MS = 20_000
 class Playout:
     """Holds what was received and renders it for the device's clock.
 
-    Until settings arrive the volume is full and D is 400 ms. Volume is the square of
-    the percentage, which ears find more even than a straight line.
+    Until settings arrive the volume is full and D is 400 ms.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._counters = Counters()
-        self._timeline = Timeline(self._counters)
+        self._receipts = Receipts()
         self._settings = _DEFAULTS
+        self._timeline = Timeline(self._counters, self._receipts, self._settings)
         self._servo = DriftServo(time_constant_s=SERVO_TIME_CONSTANT_S)
         self._resampler = VariableResampler()
         self._origin: float | None = None  # position of the resampler's input 0
@@ -52,7 +52,6 @@ class Playout:
         self._ready = silence(0)  # resampled, not yet asked for
         self._gate = Fader(1.0)  # closed around a step
         self._step_due = False
-        self._volume = Fader(1.0)
         self._energy, self._energy_samples = 0.0, 0
         self.steps = 0
         "How often the position was stepped, the first time included."
@@ -61,11 +60,15 @@ class Playout:
         """Sound as told from now on; a new D takes a step, with fades."""
         with self._lock:
             delay_ms = min(max(settings.playout_delay_ms, 0), _MAX_DELAY_MS)
-            percent = min(max(settings.volume_percent, 0), 100)
+            floor = settings.emergency_volume_percent
             if delay_ms != self._settings.playout_delay_ms:
                 self._step_due = True
-            self._settings = Settings(percent, delay_ms)
-            self._volume.to((percent / 100) ** 2, VOLUME_RAMP_SAMPLES)
+            self._settings = Settings(
+                _percent(settings.volume_percent),
+                delay_ms,
+                None if floor is None else _percent(floor),
+            )
+            self._timeline.sound(self._settings)
 
     def on_programme(self, programme: Programme) -> None:
         """Hear *programme* from its instant on."""
@@ -91,6 +94,36 @@ class Playout:
         """Play what is held, then be silent until told otherwise."""
         with self._lock:
             self._timeline.end_with_what_is_held()
+
+    def owe_receipt(self) -> None:
+        """Let the server be told what was heard of what is on air."""
+        with self._lock:
+            self._receipts.owe_heard()
+
+    def next_receipt(self, now_us: int) -> Receipt | None:
+        """Return an account that the server lacks, to be sent at *now_us* (ours)."""
+        with self._lock:
+            return self._receipts.next(now_us)
+
+    def on_receipts_arrived(self, before_us: int) -> None:
+        """The server has what was sent before *before_us*."""
+        with self._lock:
+            self._receipts.confirm(before_us)
+
+    def on_receipts_lost(self) -> None:
+        """The server may lack what was sent last."""
+        with self._lock:
+            self._receipts.link_lost()
+
+    def on_other_clock(self) -> None:
+        """The server's clock jumped: instants noted so far are worthless."""
+        with self._lock:
+            self._receipts.other_clock()
+
+    @property
+    def receipts_dropped(self) -> int:
+        """Accounts given up, since the server could not be told for too long."""
+        return self._receipts.dropped
 
     @property
     def settings(self) -> Settings:
@@ -152,11 +185,9 @@ class Playout:
         look = samples + 2 * VariableResampler.LOOKAHEAD_SAMPLES
         if self._timeline.quiet(ahead, look):
             self._coast(samples)
-            self._volume.take(samples)
             return silence(samples)
         pcm = self._produce(samples)
         pcm *= self._gate.take(samples)
-        pcm *= self._volume.take(samples)
         # Only where two programmes cross can the sum be too loud.
         return np.clip(pcm, -1.0, 1.0)
 
@@ -219,3 +250,7 @@ class Playout:
             self._ready = np.concatenate((self._ready, output))
         pcm, self._ready = self._ready[:samples], self._ready[samples:]
         return pcm
+
+
+def _percent(value: int) -> int:
+    return min(max(value, 0), 100)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from streamer.wire.control import Idle, Programme, Report, Settings, Welcome
+from streamer.wire.control import (
+    Idle,
+    Programme,
+    Receipt,
+    Report,
+    Settings,
+    Welcome,
+)
 from streamer.wire.rtp import RtpPacket
 
 
@@ -35,6 +42,14 @@ class Receiver(Protocol):
         """Nothing will come until the link is back."""
         ...
 
+    def on_pong(self, sent_us: int) -> None:
+        """The server has what was sent before its ping, which was sent then (ours)."""
+        ...
+
     def report(self) -> Report:
-        """Say what was received and played."""
+        """Say what was received and played; asked every 10 s."""
+        ...
+
+    def next_receipt(self, now_us: int) -> Receipt | None:
+        """Account for a broadcast, in a message that is sent at *now_us* (ours)."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from clients.speaker.loudness import percent_of
 from clients.speaker.policy import Transport
 from clients.speaker.stream import Counters
 from streamer.wire.control import Programme, Report, Settings, Welcome
@@ -36,6 +37,8 @@ class SpeakerStatus:
     "What brings its audio now: websocket or webrtc."
     webrtc_mishap: str | None = None
     "Why WebRTC failed last, if it did."
+    receipts_dropped: int = 0
+    "Broadcasts that the server will never have an account of: the link was away."
 
 
 def make_report(status: SpeakerStatus, *, audio_power: float) -> Report:
@@ -59,7 +62,7 @@ def make_report(status: SpeakerStatus, *, audio_power: float) -> Report:
         clock_offset_us=status.clock_offset_ns // 1000,
         clock_drift_ppm=round(status.clock_drift_ppm),
         audio_level_dbfs=_dbfs(audio_power),
-        volume_percent=status.settings.volume_percent,
+        volume_percent=percent_of(status.settings, playing),
         transport=str(status.transport),
     )
 

@@ -6,6 +6,7 @@ one axis: the sample at position p was captured at ``p / 48000`` seconds.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from clients.speaker.decode import Outcome, Rendered, StreamDecoder
 from clients.speaker.fade import Fader
 from clients.speaker.placing import Placed
+from clients.speaker.receipts import Account
 from streamer.media.frame import (
     FRAME_SAMPLES,
     SAMPLE_RATE_HZ,
@@ -30,6 +32,7 @@ PRE_ROLL_SAMPLES = 3_840
 "80 ms decoded but not heard, so that the decoder has converged (RFC 7845, 4.6)."
 HORIZON_SAMPLES = 60 * SAMPLE_RATE_HZ
 "Packets kept ahead of what is heard: far more than any playout delay."
+MISSING = (Outcome.CONCEALED, Outcome.SILENT)
 _BEHIND_FIRST_SAMPLES = 20 * SAMPLE_RATE_HZ  # room for what the first one overtook
 
 
@@ -44,6 +47,18 @@ class Counters:
     concealed_samples: int = 0
     silent_concealed_samples: int = 0
     concealment_events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """How the samples before `end` and after the span before came about."""
+
+    end: int
+    outcome: Outcome
+
+    @property
+    def missing(self) -> bool:
+        return self.outcome in MISSING
 
 
 class Holes:
@@ -84,13 +99,18 @@ class Stream:
     """Reads one programme sample by sample, whatever the network did to it.
 
     What is heard and missed is added to *counters*, which the streams of a speaker
-    share.
+    share, and to the *account* of its broadcast.
     """
 
-    def __init__(self, programme: Programme, counters: Counters) -> None:
+    def __init__(
+        self, programme: Programme, counters: Counters, account: Account
+    ) -> None:
         self.programme = programme
+        self.account = account
         self.fader = Fader()
-        "Its loudness among the streams."
+        "Its share among the streams."
+        self.volume = Fader()
+        "How loud it is to be."
         self._counters = counters
         self._buffer = JitterBuffer(horizon_samples=HORIZON_SAMPLES)
         self._decoder = StreamDecoder()
@@ -100,6 +120,8 @@ class Stream:
         self._timestamp: int | None = None  # last one, unwrapped
         self._holes = Holes()
         self._in_gap: bool | None = None  # None: nothing was heard yet
+        self._spans: deque[_Span] = deque()  # of what was decoded and not yet read
+        self._sounded = False  # something was heard since the announcement
         self._place(programme)
 
     def announce(self, programme: Programme) -> None:
@@ -107,6 +129,7 @@ class Stream:
         self.programme = programme
         self._holes = Holes()  # what was not sent meanwhile is not lost
         self._in_gap = None
+        self._sounded = False
         self._place(programme)
 
     @property
@@ -125,7 +148,7 @@ class Stream:
 
     def insert(self, rtp: RtpPacket) -> None:
         """Take in a packet of this stream; one that cannot be played is counted."""
-        self._counters.packets_received += 1
+        self._received()
         playable = rtp.payload_type == self.programme.payload_type
         if not playable or not self._insert(self._position_of(rtp), rtp.payload):
             self._counters.packets_discarded += 1
@@ -145,7 +168,7 @@ class Stream:
         self._timestamp = self._announced_timestamp + start - self._announced_position
         accepted = self._insert(start, placed.payload, counts=not placed.repeated)
         if not placed.repeated:
-            self._counters.packets_received += 1
+            self._received()
             self._counters.packets_discarded += not accepted
 
     def skip(self, to: int) -> None:
@@ -153,6 +176,7 @@ class Stream:
         if to > self._buffer.cursor:
             self._started = True
             self._decoded = silence(0)
+            self._spans.clear()
             self._buffer.skip(to)
 
     def read(self, start: int, samples: int, *, heard: bool) -> Pcm:
@@ -173,8 +197,10 @@ class Stream:
             rendered = self._decoder.render(decision)
             if heard and cursor > start:
                 self._count(rendered)
+            self._spans.append(_Span(cursor, rendered.outcome))
             parts.append(rendered.pcm)
         decoded = np.concatenate(parts)
+        self._pass_spans(start, start + samples, heard=heard)
         first = start - (self._buffer.cursor - len(decoded))
         self._decoded = decoded[first + samples :]
         return decoded[first : first + samples]
@@ -214,9 +240,26 @@ class Stream:
             self._counters.packets_lost += self._holes.add(number)
         return verdict is Verdict.ACCEPTED
 
+    def _received(self) -> None:
+        self._counters.packets_received += 1
+        self.account.packets_received += 1
+
+    def _pass_spans(self, begin: int, end: int, *, heard: bool) -> None:
+        """Enter what lies between *begin* and *end*, to the sample, if it is heard."""
+        while self._spans and begin < end:
+            span = self._spans[0]
+            stop = min(span.end, end)
+            if heard and stop > begin:
+                self._sounded |= not span.missing
+                if self._sounded:
+                    self.account.rendered(begin, stop - begin, missing=span.missing)
+            if span.end <= end:
+                self._spans.popleft()
+            begin = max(begin, stop)
+
     def _count(self, rendered: Rendered) -> None:
         counters, samples = self._counters, len(rendered.pcm)
-        missing = rendered.outcome in (Outcome.CONCEALED, Outcome.SILENT)
+        missing = rendered.outcome in MISSING
         if missing and self._in_gap is None:
             return
         counters.total_samples_received += samples

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from clients.speaker.decode import FADE_IN_SAMPLES
+from clients.speaker.loudness import gain_of, percent_of
 from clients.speaker.placing import Placed
+from clients.speaker.receipts import MAX_STREAMS, Account, Receipts
 from clients.speaker.stream import (
     PRE_ROLL_SAMPLES,
     Counters,
@@ -20,13 +22,13 @@ from clients.speaker.stream import (
     us_to_position,
 )
 from streamer.media.frame import Pcm, silence
-from streamer.wire.control import Idle, Programme
+from streamer.wire.control import Idle, Programme, Settings
 from streamer.wire.rtp import RtpPacket
 
 SWITCH_OUT_SAMPLES = 1_200
 "25 ms raised cosine for what ends (research/speaker.md, section 2.2)."
+VOLUME_RAMP_SAMPLES = 960
 _MAX_SWITCHES = 64
-_MAX_STREAMS = 8
 _MAX_WAITING = 100  # 2 s; UDP does not overtake TCP by more
 
 
@@ -39,19 +41,32 @@ class _Switch:
 class Timeline:
     """The schedule of switches and the streams it speaks of."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(
+        self, counters: Counters, receipts: Receipts, settings: Settings
+    ) -> None:
         self._counters = counters
+        self._receipts = receipts
+        self._settings = settings
         self._switches: list[_Switch] = []  # by position
         self._streams: dict[int, Stream] = {}  # by SSRC, oldest announcement first
         self._waiting: deque[Placed] = deque()  # for the announcement they overtook
 
+    def sound(self, settings: Settings) -> None:
+        """Be as loud as *settings* say from now on."""
+        self._settings = settings
+        for stream in self._streams.values():
+            self._set_volume(stream)
+
     def announce(self, programme: Programme) -> None:
         """A programme is heard from its instant on."""
         stream = self._streams.pop(programme.ssrc, None)
+        account = self._receipts.account(programme.broadcast)
         if stream is None:
-            stream = Stream(programme, self._counters)
+            stream = Stream(programme, self._counters, account)
         else:
+            stream.account = account
             stream.announce(programme)
+        self._set_volume(stream)
         self._streams[programme.ssrc] = stream
         self._switch(us_to_position(programme.from_us), programme.ssrc)
         self._forget_oldest_stream()
@@ -120,6 +135,7 @@ class Timeline:
 
     def pass_by(self, to: int) -> None:
         """Forget what lies before *to* and will not be read any more."""
+        self._receipts.hear(self._account_at(to))
         while len(self._switches) > 1 and self._switches[1].position <= to:
             del self._switches[0]
         wanted = {switch.ssrc for switch in self._switches}
@@ -149,6 +165,18 @@ class Timeline:
                 heard = switch.ssrc
         return heard
 
+    def _account_at(self, position: int) -> Account | None:
+        heard = self._heard_at(position)
+        return None if heard is None else self._streams[heard].account
+
+    def _set_volume(self, stream: Stream) -> None:
+        """Move to the volume that holds; at once, where nothing is heard."""
+        gain = gain_of(percent_of(self._settings, stream.programme))
+        if stream.fader.silent:
+            stream.volume.set(gain)
+        else:
+            stream.volume.to(gain, VOLUME_RAMP_SAMPLES)
+
     def _wait(self, placed: Placed) -> None:
         """Keep *placed* for an announcement to come; the oldest is given up."""
         self._waiting.append(placed)
@@ -173,7 +201,7 @@ class Timeline:
         return [*segments, (begin, end, heard)] if end > begin else segments
 
     def _forget_oldest_stream(self) -> None:
-        if len(self._streams) > _MAX_STREAMS:
+        if len(self._streams) > MAX_STREAMS:
             ssrc = next(iter(self._streams))
             self._streams.pop(ssrc).close()
             self._switches = [
@@ -194,4 +222,5 @@ def _mix(stream: Stream, begin: int, part: Pcm, *, heard: bool) -> None:
         stream.fader.to(0.0, SWITCH_OUT_SAMPLES)
     if len(part) and not stream.fader.silent:
         pcm = stream.read(begin, len(part), heard=heard)
-        part += np.multiply(pcm, stream.fader.take(len(part)))
+        share = stream.fader.take(len(part)) * stream.volume.take(len(part))
+        part += np.multiply(pcm, share)

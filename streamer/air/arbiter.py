@@ -6,9 +6,18 @@ events. It decides everything anew at each change; see README.md for what that c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from streamer.air.admission import check, check_free
 from streamer.air.assignment import Assignment, assign, cover
+from streamer.air.conduct import (
+    AirOrder,
+    Conduct,
+    EndCause,
+    OrderKind,
+    accepted,
+    turned,
+)
 from streamer.air.difference import (
     AirState,
     AirStep,
@@ -17,41 +26,11 @@ from streamer.air.difference import (
     difference,
     moved,
 )
-from streamer.air.priority import AirProgramme
+from streamer.air.errors import NotInQueueError, UnknownProgrammeError
+from streamer.air.precedence import reordered
+from streamer.air.priority import AirProgramme, Comeback, Standing, standing
 from streamer.air.zones import ZoneSet, ZoneTree
-
-
-class ProgrammeError(Exception):
-    """A programme cannot be put on the air or taken off it.
-
-    Attributes:
-        programme_id: The programme at fault.
-    """
-
-    def __init__(self, programme_id: str, problem: str) -> None:
-        super().__init__(f"programme {programme_id!r} {problem}")
-        self.programme_id = programme_id
-
-
-class UnknownProgrammeError(ProgrammeError):
-    """No programme on the air has this id."""
-
-    def __init__(self, programme_id: str) -> None:
-        super().__init__(programme_id, "is not on the air")
-
-
-class DuplicateProgrammeError(ProgrammeError):
-    """A programme with this id is on the air already."""
-
-    def __init__(self, programme_id: str) -> None:
-        super().__init__(programme_id, "is on the air already")
-
-
-class AimlessProgrammeError(ProgrammeError):
-    """The programme is aimed at no zone."""
-
-    def __init__(self, programme_id: str) -> None:
-        super().__init__(programme_id, "is aimed at no zone")
+from streamer.wire.control import ProgrammeClass
 
 
 class Arbiter:
@@ -64,13 +43,22 @@ class Arbiter:
         for switch in step.switches:
             ...
 
-    A method that raises has changed nothing.
+    A method that raises has changed nothing. Any step may hold orders about other
+    programmes than the one it is about; those it ends are off the air already. Calls
+    of one instant may come in any order: README.md says what they have in common.
+
+    Args:
+        tree: The zones.
+        silences: Zones that were silenced when the server ended; those that are not
+            in the tree are remembered.
     """
 
-    def __init__(self, tree: ZoneTree) -> None:
+    def __init__(self, tree: ZoneTree, *, silences: Iterable[str] = ()) -> None:
         self._programmes: dict[str, AirProgramme] = {}
-        self._covers: dict[str, ZoneSet] = {}
-        self._state = AirState(Assignment(tree, {}, {}))
+        self._standings: dict[str, Standing] = {}
+        self._conducts: dict[str, Conduct] = {}
+        self._silences = frozenset(silences)
+        self._state = AirState(Assignment(tree, {}, {}, self._silenced(tree)))
 
     @property
     def tree(self) -> ZoneTree:
@@ -87,8 +75,28 @@ class Arbiter:
         """The programmes on the air by id, whether they are heard or not."""
         return dict(self._programmes)
 
+    @property
+    def conducts(self) -> Mapping[str, Conduct]:
+        """What the source of each programme on the air does."""
+        return dict(self._conducts)
+
+    @property
+    def silences(self) -> frozenset[str]:
+        """The zones named by `silence` and not lifted; all below them is silent."""
+        return self._silences
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """The first instant at which `expire` ends somebody; None if it never will."""
+        deadlines = (
+            self._conducts[each.id].deadline_ns(each)
+            for each in self._programmes.values()
+            if each.skip_after_ns is not None
+        )
+        return min((last + 1 for last in deadlines if last is not None), default=None)
+
     def interrupted_zone_ids(self, programme_id: str) -> tuple[str, ...]:
-        """Return where the programme was heard before another took the zone."""
+        """Return where the programme was heard before it was interrupted there."""
         return self.tree.names(self._state.interrupted.get(programme_id, 0))
 
     def add(self, programme: AirProgramme, *, at_ns: int) -> AirStep:
@@ -97,15 +105,18 @@ class Arbiter:
         Raises:
             DuplicateProgrammeError: Its id is on the air already.
             AimlessProgrammeError: It names no zone.
+            AirFullError: `MAX_PROGRAMMES` are on the air.
             UnknownZoneError: It names a zone that is not in the tree.
+            ZonesHeldError: It would have to wait, and was told not to.
         """
-        if programme.id in self._programmes:
-            raise DuplicateProgrammeError(programme.id)
-        if not programme.zone_ids:
-            raise AimlessProgrammeError(programme.id)
-        self._covers[programme.id] = self.tree.cover(programme.zone_ids)
+        check(programme, self._programmes, self.tree)
+        covered = cover(self.tree, programme)
+        check_free(programme, covered, self.assignment, self._standings)
         self._programmes[programme.id] = programme
-        return self._decide(at_ns)
+        self._standings[programme.id] = standing(programme)
+        self._conducts[programme.id], begun = accepted(programme, at_ns)
+        covers = self._ordered({**self.assignment.covers, programme.id: covered})
+        return self._decide(covers, at_ns, begun)
 
     def remove(self, programme_id: str, *, at_ns: int) -> AirStep:
         """Take a programme off the air from the media instant *at_ns* on.
@@ -113,10 +124,60 @@ class Arbiter:
         Raises:
             UnknownProgrammeError: It is not on the air.
         """
-        if programme_id not in self._programmes:
-            raise UnknownProgrammeError(programme_id)
-        del self._programmes[programme_id], self._covers[programme_id]
-        return self._decide(at_ns)
+        self._known(programme_id)
+        self._forget(programme_id)
+        return self._decide(self.assignment.covers, at_ns)
+
+    def expire(self, at_ns: int) -> AirStep:
+        """End those that nobody has heard for longer than they may be late.
+
+        Every other change does so too, before its own part: it does not matter how
+        exactly this is called at `next_deadline_ns`.
+        """
+        return self._decide(self.assignment.covers, at_ns)
+
+    def silence(self, zone_ids: Iterable[str], *, at_ns: int) -> AirStep:
+        """Let *zone_ids* and all below them hear nothing, whatever its class.
+
+        It holds until `lift`, for zones that come later too.
+
+        Raises:
+            UnknownZoneError: One of them is not in the tree.
+        """
+        named = frozenset(zone_ids)
+        self.tree.cover(named)
+        self._silences |= named
+        return self.expire(at_ns)
+
+    def lift(self, zone_ids: Iterable[str], *, at_ns: int) -> AirStep:
+        """Take back the silence of *zone_ids*; who was interrupted comes back.
+
+        A zone stays silent below one that is silenced itself. Naming one that was
+        not silenced does nothing.
+        """
+        self._silences -= frozenset(zone_ids)
+        return self.expire(at_ns)
+
+    def reorder(self, programme_ids: Iterable[str], *, at_ns: int) -> AirStep:
+        """Let priority programmes stand in this order, before those not named.
+
+        It decides who is next: whoever is heard keeps the zones where it is.
+
+        Raises:
+            UnknownProgrammeError: One is not on the air.
+            NotInQueueError: One is not a priority programme.
+        """
+        wanted = tuple(programme_ids)
+        for each in wanted:
+            if self._known(each).programme_class is not ProgrammeClass.PRIORITY:
+                raise NotInQueueError(each)
+        covers, heard = self.assignment.covers, self.assignment.heard
+        queue = [each for each in covers if self._is_priority(each)]
+        # They exchange the places that they have, so later ones come behind them.
+        places = [self._standings[each] for each in queue]
+        order = reordered(queue, wanted, covers, heard)
+        self._standings.update(zip(order, places, strict=True))
+        return self._decide(self._ordered(covers), at_ns)
 
     def replace_tree(self, tree: ZoneTree, *, at_ns: int) -> AirStep:
         """Go on with another tree.
@@ -127,14 +188,92 @@ class Arbiter:
         """
         left = departure(self._state, tree, at_ns)
         self._state = moved(self._state, tree)
-        self._covers = {
-            each.id: cover(tree, each) for each in self._programmes.values()
+        covers = {
+            each: cover(tree, self._programmes[each])
+            & ~self._state.dropped.get(each, 0)
+            for each in self.assignment.covers
         }
-        came = self._decide(at_ns)
-        return AirStep(at_ns, left.events + came.events, left.switches + came.switches)
+        came = self._decide(covers, at_ns)
+        events, switches = left.events + came.events, left.switches + came.switches
+        return AirStep(at_ns, events, switches, came.orders)
 
-    def _decide(self, at_ns: int) -> AirStep:
-        before = self._state
-        chosen = assign(self.tree, self._programmes.values(), self._covers)
-        self._state = advance(before, chosen)
-        return difference(before, self._state, at_ns)
+    def _known(self, programme_id: str) -> AirProgramme:
+        try:
+            return self._programmes[programme_id]
+        except KeyError:
+            raise UnknownProgrammeError(programme_id) from None
+
+    def _is_priority(self, programme_id: str) -> bool:
+        kind = self._programmes[programme_id].programme_class
+        return kind is ProgrammeClass.PRIORITY
+
+    def _silenced(self, tree: ZoneTree) -> ZoneSet:
+        return tree.cover(each for each in self._silences if each in tree)
+
+    def _ordered(self, covers: Mapping[str, ZoneSet]) -> Mapping[str, ZoneSet]:
+        """Return *covers* with the one that goes before all others first."""
+        # The id is there for whoever comes back under an id whose place was given on.
+        ids = sorted(covers, key=lambda e: (self._standings[e], e), reverse=True)
+        return {each: covers[each] for each in ids}
+
+    def _forget(self, programme_id: str) -> None:
+        del self._programmes[programme_id], self._standings[programme_id]
+        del self._conducts[programme_id]
+
+    def _skip(self, at_ns: int) -> tuple[AirOrder, ...]:
+        """Forget who is too late; nobody hears them, so no zone changes by it."""
+        late = [
+            each.id
+            for each in self._programmes.values()
+            if each.skip_after_ns is not None
+            and (last_ns := self._conducts[each.id].deadline_ns(each)) is not None
+            and last_ns < at_ns
+        ]
+        return self._ended(late, EndCause.SKIPPED, at_ns)
+
+    def _ended(
+        self, programme_ids: Iterable[str], cause: EndCause, at_ns: int
+    ) -> tuple[AirOrder, ...]:
+        orders = []
+        for each in programme_ids:
+            self._forget(each)
+            orders.append(AirOrder(at_ns, OrderKind.END, each, cause=cause))
+        return tuple(orders)
+
+    def _decide(
+        self,
+        covers: Mapping[str, ZoneSet],
+        at_ns: int,
+        begun: tuple[AirOrder, ...] = (),
+    ) -> AirStep:
+        """Decide everything anew among those of *covers* who are not over."""
+        before, skipped = self._state, self._skip(at_ns)
+        covers = {e: zones for e, zones in covers.items() if e in self._programmes}
+        chosen = assign(self.tree, covers, self._silenced(self.tree))
+        dropping = [
+            e.id for e in self._programmes.values() if e.comeback is Comeback.DROP
+        ]
+        self._state = after = advance(before, chosen, at_ns, dropping)
+        over = [each for each in covers if each not in after.assignment.covers]
+        ends = skipped + self._ended(over, EndCause.DROPPED, at_ns)
+        orders = ends + self._turn(before, at_ns) + begun
+        ordered = tuple(sorted(orders, key=lambda each: _LISTED[each.kind]))
+        late = {each.programme_id for each in skipped}
+        return difference(before, after, at_ns, late, ordered)
+
+    def _turn(self, before: AirState, at_ns: int) -> tuple[AirOrder, ...]:
+        """Let those stand still or run who are heard nowhere, or somewhere, by now."""
+        heard = self.assignment.heard
+        changed = before.assignment.heard.keys() ^ heard.keys()
+        orders: list[AirOrder] = []
+        for each in self.assignment.covers if changed else ():
+            if each in changed:
+                programme, conduct = self._programmes[each], self._conducts[each]
+                self._conducts[each], given = turned(
+                    programme, conduct, heard=each in heard, at_ns=at_ns
+                )
+                orders += given
+        return tuple(orders)
+
+
+_LISTED = {kind: place for place, kind in enumerate(OrderKind)}

@@ -24,6 +24,9 @@ class Assignment:
     heard: Mapping[str, ZoneSet]
     "Where each programme is heard; one that is heard nowhere is left out."
 
+    silenced: ZoneSet = 0
+    "Where nothing is heard, whatever its class."
+
     def winner(self, zone_id: str) -> str | None:
         """Return the programme that *zone_id* hears, or None for silence.
 
@@ -53,32 +56,40 @@ class Assignment:
         return self.tree.names(self.covers.get(programme_id, 0))
 
 
-def decide(tree: ZoneTree, programmes: Iterable[AirProgramme]) -> Assignment:
+def decide(
+    tree: ZoneTree, programmes: Iterable[AirProgramme], silenced: ZoneSet = 0
+) -> Assignment:
     """Give each zone the programme that stands highest of those that cover it.
 
     A programme's zones that are not in *tree* (deleted while it was on air) count
     for nothing. The order of *programmes* does not matter.
     """
-    asked = tuple(programmes)
-    return assign(tree, asked, {each.id: cover(tree, each) for each in asked})
+    ordered = sorted(programmes, key=standing, reverse=True)
+    return assign(tree, {each.id: cover(tree, each) for each in ordered}, silenced)
 
 
 def cover(tree: ZoneTree, programme: AirProgramme) -> ZoneSet:
     """Return the zones of *tree* that *programme* is aimed at."""
-    return tree.cover(each for each in programme.zone_ids if each in tree)
+    there = (each for each in programme.zone_ids if each in tree)
+    return alone(tree, there) if programme.exact else tree.cover(there)
+
+
+def alone(tree: ZoneTree, zone_ids: Iterable[str]) -> ZoneSet:
+    """Return *zone_ids* without what is below them; raises `UnknownZoneError`."""
+    bits = bytearray(b"0") * max(1, len(tree))
+    for zone_id in zone_ids:
+        bits[-1 - tree.number(zone_id)] = ord("1")  # the lowest number comes last
+    return int(bits, 2)
 
 
 def assign(
-    tree: ZoneTree, programmes: Iterable[AirProgramme], covers: Mapping[str, ZoneSet]
+    tree: ZoneTree, covers: Mapping[str, ZoneSet], silenced: ZoneSet = 0
 ) -> Assignment:
-    """Decide where *covers* are known; they are what a big decision spends most on."""
-    ordered: dict[str, ZoneSet] = {}
+    """Decide where *covers* are known, the programme that goes before all first."""
     heard: dict[str, ZoneSet] = {}
-    taken: ZoneSet = 0
-    for programme in sorted(programmes, key=standing, reverse=True):
-        covered = covers[programme.id]
-        ordered[programme.id] = covered
+    taken = silenced
+    for programme_id, covered in covers.items():
         if won := covered & ~taken:
-            heard[programme.id] = won
+            heard[programme_id] = won
         taken |= covered
-    return Assignment(tree, ordered, heard)
+    return Assignment(tree, covers, heard, silenced)

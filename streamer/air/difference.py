@@ -1,13 +1,13 @@
 """What changed on the air between two instants, as events and as switches (pure).
 
-Each pair of programme and zone lives through one small machine (README.md draws it);
-`AirState.interrupted` remembers what the assignment alone cannot tell: which
-programmes are owed their return, and where.
+Each pair of programme and zone lives through one small machine (`lifecycle.py`);
+`AirState` remembers what the assignment alone cannot tell: which programmes are owed
+their return, and where, and which zones they have left for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, reduce
@@ -15,7 +15,14 @@ from operator import or_
 from typing import TypeAlias
 
 from streamer.air.assignment import Assignment
+from streamer.air.conduct import AirOrder, EndCause
 from streamer.air.zones import ZoneSet, ZoneTree
+
+SILENCE_REACH_NS = 10_000_000_000
+"How far back a silence reaches: listeners cut even what they hold already."
+
+_Sets: TypeAlias = Mapping[str, ZoneSet]
+"Zones by programme."
 
 
 class AirEventKind(StrEnum):
@@ -25,9 +32,9 @@ class AirEventKind(StrEnum):
     """
 
     ENDED = "ended"
-    "It no longer covers the zone: it is over, or the zone is gone or was moved."
+    "It no longer covers the zone: it is over, dropped it, or the zone went away."
     PREEMPTED = "preempted"
-    "Another took the zone; it is owed its return."
+    "Another took the zone, or it was silenced; it is owed its return."
     RESUMED = "resumed"
     "It is heard again where it had been preempted."
     STARTED = "started"
@@ -47,7 +54,15 @@ class AirEvent:
     "Never empty."
 
     by: str | None = None
-    "Of `PREEMPTED`: the programme that took the zones."
+    "Who took the zones, of `PREEMPTED` and of what was dropped; None: a silence."
+
+    cause: EndCause | None = None
+    "Of `ENDED`, where the arbiter itself ended it."
+
+    @property
+    def silenced(self) -> bool:
+        """Whether the programme was interrupted by a silence."""
+        return self.kind is AirEventKind.PREEMPTED and self.by is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,9 @@ class AirSwitch:
     zone_ids: tuple[str, ...]
     programme_id: str | None
     "None for silence."
+
+    reach_ns: int = 0
+    "How long before the step's instant it takes effect already."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,55 +86,101 @@ class AirStep:
     switches: tuple[AirSwitch, ...]
     "Only zones whose programme changed; each at most once."
 
+    orders: tuple[AirOrder, ...] = ()
+    "What sources have to do, in the order of `OrderKind`; one each at most."
+
 
 @dataclass(frozen=True, slots=True)
 class AirState:
     """The whole state of the air."""
 
     assignment: Assignment
-    interrupted: Mapping[str, ZoneSet] = field(default_factory=dict)
+    interrupted: _Sets = field(default_factory=dict)
     "Where each programme was heard, is not heard now, and is owed its return."
 
+    dropped: _Sets = field(default_factory=dict)
+    "Where each programme was heard and will not be any more; not in its cover."
 
-_Change: TypeAlias = tuple[AirEventKind, str, ZoneSet, str | None]
+    won: _Sets = field(default_factory=dict)
+    "Where each programme came to be heard at the very instant `won_ns`."
+
+    won_ns: int | None = None
 
 
-def advance(before: AirState, assignment: Assignment) -> AirState:
-    """Return the state once *assignment*, of the same tree, has taken effect."""
+_Change: TypeAlias = tuple[AirEventKind, str, ZoneSet, str | None, EndCause | None]
+
+
+def advance(
+    before: AirState, chosen: Assignment, at_ns: int, dropping: Collection[str] = ()
+) -> AirState:
+    """Return the state once *chosen*, of the same tree, has taken effect.
+
+    Those of *dropping* leave the zones that they lose for good; one that has no zone
+    left is not among the covers any more. What was won and lost within one instant
+    was never had, so it is not dropped: the order of calls must not matter.
+    """
+    fresh = before.won if before.won_ns == at_ns else {}
+    lost = _lost(before, chosen, dropping, fresh)
+    assignment = _without(chosen, lost)
     interrupted: dict[str, ZoneSet] = {}
     for programme_id, cover in assignment.covers.items():
         absent = cover & ~assignment.heard.get(programme_id, 0)
         if owed := _present(before, programme_id) & absent:
             interrupted[programme_id] = owed
-    return AirState(assignment, interrupted)
+    kept = {e: zones for e, zones in before.dropped.items() if e in chosen.covers}
+    won = _united(fresh, _gained(before.assignment, assignment))
+    return AirState(assignment, interrupted, _united(kept, lost), won, at_ns)
 
 
-def difference(before: AirState, after: AirState, at_ns: int) -> AirStep:
-    """Return what happened between two states of the same tree, one after the other."""
+def difference(
+    before: AirState,
+    after: AirState,
+    at_ns: int,
+    skipped: Collection[str] = (),
+    orders: tuple[AirOrder, ...] = (),
+) -> AirStep:
+    """Return what happened between two states of the same tree, one after the other.
+
+    Args:
+        before: The earlier one.
+        after: What `advance` made of it.
+        at_ns: When.
+        skipped: Those that are over because they were too late.
+        orders: What sources have to do.
+    """
     # What a programme gains is told twice, as an event and as a switch.
     names = cache(after.assignment.tree.names)
-    changes = sorted(_changes(before, after), key=lambda change: _LISTED[change[0]])
+    gained = _gained(before.assignment, after.assignment)
+    changes = sorted(
+        _changes(before, after, gained, skipped), key=lambda change: _LISTED[change[0]]
+    )
     events = tuple(
-        AirEvent(at_ns, kind, programme_id, names(zones), by)
-        for kind, programme_id, zones, by in changes
+        AirEvent(at_ns, kind, programme_id, names(zones), by, cause)
+        for kind, programme_id, zones, by, cause in changes
     )
     switches = tuple(
-        AirSwitch(names(zones), programme_id)
-        for programme_id, zones in _switched(before, after)
+        AirSwitch(names(zones), programme_id, reach_ns)
+        for programme_id, zones, reach_ns in _switched(before, after, gained)
     )
-    return AirStep(at_ns, events, switches)
+    return AirStep(at_ns, events, switches, orders)
 
 
 def moved(state: AirState, tree: ZoneTree) -> AirState:
     """Return *state* by the numbers of another *tree*; zones not there are left out."""
     renumber = tree.renumbering(state.assignment.tree)
 
-    def renumbered(sets: Mapping[str, ZoneSet]) -> dict[str, ZoneSet]:
+    def renumbered(sets: _Sets) -> dict[str, ZoneSet]:
         return {each: renumber(zones) for each, zones in sets.items()}
 
-    covers, heard = state.assignment.covers, state.assignment.heard
-    assignment = Assignment(tree, renumbered(covers), renumbered(heard))
-    return AirState(assignment, renumbered(state.interrupted))
+    former = state.assignment
+    covers, heard = renumbered(former.covers), renumbered(former.heard)
+    return AirState(
+        Assignment(tree, covers, heard, renumber(former.silenced)),
+        renumbered(state.interrupted),
+        renumbered(state.dropped),
+        renumbered(state.won),
+        state.won_ns,
+    )
 
 
 def departure(state: AirState, tree: ZoneTree, at_ns: int) -> AirStep:
@@ -136,49 +200,88 @@ def departure(state: AirState, tree: ZoneTree, at_ns: int) -> AirStep:
 _LISTED = {kind: place for place, kind in enumerate(AirEventKind)}
 
 
-def _changes(before: AirState, after: AirState) -> Iterator[_Change]:
+def _lost(
+    before: AirState, chosen: Assignment, dropping: Collection[str], fresh: _Sets
+) -> _Sets:
+    """Return what each of *dropping* has just lost, though it still covers it."""
+    return {
+        each: zones
+        for each in dropping
+        if (
+            zones := _heard(before, each)
+            & chosen.covers.get(each, 0)
+            & ~chosen.heard.get(each, 0)
+            & ~fresh.get(each, 0)
+        )
+    }
+
+
+def _without(chosen: Assignment, lost: _Sets) -> Assignment:
+    """Return *chosen* without what is *lost*: others hold it, so no winner changes."""
+    if not lost:
+        return chosen
+    covers = {
+        each: left
+        for each, zones in chosen.covers.items()
+        if (left := zones & ~lost.get(each, 0)) or each not in lost
+    }
+    return Assignment(chosen.tree, covers, chosen.heard, chosen.silenced)
+
+
+def _changes(
+    before: AirState, after: AirState, gained: _Sets, skipped: Collection[str]
+) -> Iterator[_Change]:
     now, covers = after.assignment.heard, after.assignment.covers
-    gained = _gained(before, after)
     # Those that are over come first: they are no longer among the covers.
     for programme_id in {**before.assignment.covers, **covers}:
         present = _present(before, programme_id)
         cover = covers.get(programme_id, 0)
         owed = before.interrupted.get(programme_id, 0)
         won = gained.get(programme_id, 0)
-        if ended := present & ~cover:
-            yield AirEventKind.ENDED, programme_id, ended, None
+        left = after.dropped.get(programme_id, 0) & present
+        for zones, by in _takers(left, gained):
+            yield AirEventKind.ENDED, programme_id, zones, by, EndCause.DROPPED
+        if ended := present & ~cover & ~left:
+            cause = EndCause.SKIPPED if programme_id in skipped else None
+            yield AirEventKind.ENDED, programme_id, ended, None, cause
         lost = present & ~owed & cover & ~now.get(programme_id, 0)
-        yield from _preempted(programme_id, lost, gained)
+        for zones, by in _takers(lost, gained):
+            yield AirEventKind.PREEMPTED, programme_id, zones, by, None
         if resumed := won & owed:
-            yield AirEventKind.RESUMED, programme_id, resumed, None
+            yield AirEventKind.RESUMED, programme_id, resumed, None, None
         if started := won & ~owed:
-            yield AirEventKind.STARTED, programme_id, started, None
+            yield AirEventKind.STARTED, programme_id, started, None, None
 
 
-def _preempted(
-    programme_id: str, lost: ZoneSet, gained: Mapping[str, ZoneSet]
-) -> Iterator[_Change]:
-    """Tell by whom each zone of *lost* was taken; covered zones never fall silent."""
+def _takers(lost: ZoneSet, gained: _Sets) -> Iterator[tuple[ZoneSet, str | None]]:
+    """Tell by whom each zone of *lost* was taken; None where it was silenced."""
     for winner_id, zones in gained.items() if lost else ():
         if taken := zones & lost:
-            yield AirEventKind.PREEMPTED, programme_id, taken, winner_id
+            yield taken, winner_id
+            lost &= ~taken
+    if lost:
+        yield lost, None
 
 
 def _switched(
-    before: AirState, after: AirState
-) -> Iterator[tuple[str | None, ZoneSet]]:
-    yield from _gained(before, after).items()
+    before: AirState, after: AirState, gained: _Sets
+) -> Iterator[tuple[str | None, ZoneSet, int]]:
+    for programme_id, zones in gained.items():
+        yield programme_id, zones, 0
     was, now = _union(before.assignment.heard), _union(after.assignment.heard)
-    if silent := was & ~now:
-        yield None, silent
+    silent, silenced = was & ~now, after.assignment.silenced
+    if ended := silent & ~silenced:
+        yield None, ended, 0
+    if cut := silent & silenced:
+        yield None, cut, SILENCE_REACH_NS
 
 
-def _gained(before: AirState, after: AirState) -> dict[str, ZoneSet]:
+def _gained(before: Assignment, after: Assignment) -> _Sets:
     """Return where each programme is heard and was not, in order of standing."""
     return {
         programme_id: won
-        for programme_id, zones in after.assignment.heard.items()
-        if (won := zones & ~_heard(before, programme_id))
+        for programme_id, zones in after.heard.items()
+        if (won := zones & ~before.heard.get(programme_id, 0))
     }
 
 
@@ -191,5 +294,9 @@ def _present(state: AirState, programme_id: str) -> ZoneSet:
     return _heard(state, programme_id) | state.interrupted.get(programme_id, 0)
 
 
-def _union(sets: Mapping[str, ZoneSet]) -> ZoneSet:
+def _united(one: _Sets, two: _Sets) -> _Sets:
+    return {each: one.get(each, 0) | two.get(each, 0) for each in {**one, **two}}
+
+
+def _union(sets: _Sets) -> ZoneSet:
     return reduce(or_, sets.values(), 0)

@@ -84,6 +84,8 @@ class Zone:
     "D of the speakers here; None inherits it from the parent."
     public: bool = False
     "Anybody may listen here and below, and learn the names and what is on air."
+    emergency_volume_percent: int | None = None
+    "No emergency sounds softer than this here; None inherits it from the parent."
 
 
 class ZoneTree:
@@ -157,6 +159,17 @@ class ZoneTree:
             if delay_ms is not None:
                 return delay_ms
         return DEFAULT_PLAYOUT_DELAY_MS
+
+    def effective_emergency_volume_percent(self, zone_id: str) -> int | None:
+        """Return the floor of emergencies in *zone_id*: its own, else inherited.
+
+        None when no zone up to the root has one: emergencies sound as all else does.
+        """
+        for each_id in (zone_id, *self.ancestors(zone_id)):
+            percent = self[each_id].emergency_volume_percent
+            if percent is not None:
+                return percent
+        return None
 
     def is_public(self, zone_id: str) -> bool:
         """Return whether *zone_id* or a zone above it is marked public."""

@@ -25,7 +25,11 @@ def welcome(
 
 def settings(identity: ListenerIdentity) -> bytes:
     """Return the frame that tells a listener how to sound."""
-    message = Settings(identity.volume_percent, identity.playout_delay_ms)
+    message = Settings(
+        identity.volume_percent,
+        identity.playout_delay_ms,
+        identity.emergency_volume_percent,
+    )
     return text_frame(serialize(message))
 
 

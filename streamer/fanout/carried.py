@@ -85,6 +85,17 @@ class Carried:
         for tail in self.tails:
             tail.members[:] = [m for m in tail.members if m not in returning]
 
+    def cut_tails(self, members: Sequence[Member], at_ns: int) -> None:
+        """Let *members* get of its tail only what was captured before *at_ns*."""
+        cut = set(members)
+        for tail in tuple(self.tails):
+            if tail.until_ns <= at_ns:
+                continue
+            shorter = [m for m in tail.members if m in cut]
+            tail.members[:] = [m for m in tail.members if m not in cut]
+            if shorter and self.end_ns < at_ns:
+                self.tails.append(Tail(at_ns, shorter))
+
     def bundle(self, size: int) -> Parcel:
         """Return the newest *size* packets as one message."""
         first = self.newest - size + 1

@@ -14,7 +14,7 @@ from streamer.fanout.delivery import TRANSPORT, Defer, Delivery, Ring
 from streamer.fanout.endings import Ending
 from streamer.fanout.group import Group
 from streamer.fanout.listener import Listener, ListenerIdentity
-from streamer.fanout.member import Member
+from streamer.fanout.member import Member, playable_since_ns
 from streamer.fanout.roster import SIZES, Roster
 from streamer.fanout.tuning import Tuning
 from streamer.media.frame import FRAME_NS, ProgrammePacket
@@ -69,6 +69,11 @@ class Hub:
     def has_speaker(self, speaker_id: str) -> bool:
         """Return whether a speaker is connected."""
         return bool(self._roster.of_speaker(speaker_id))
+
+    def identity_of(self, listener: Listener) -> ListenerIdentity:
+        """Return what holds of *listener* now, or held when it joined if it left."""
+        member = self._roster.get(listener)
+        return listener.identity if member is None else member.identity
 
     def programmes_by_class(self) -> Mapping[str, int]:
         """Return how many programmes are on air, by class."""
@@ -196,19 +201,22 @@ class Hub:
         and the new one's pre-roll; the same bytes for all of one size and phase.
         """
         old, new = programmes
-        parcels: dict[tuple[int, int, bool], Parcel] = {}
-        moved: list[Member] = []
+        # What is long past is asked for to silence at once: there is nothing to play.
+        since_ns = max(from_ns, playable_since_ns(members, now_ns=self._clock_ns()))
+        self._tuning.cut_tails(members, from_ns)
+        alike: dict[tuple[int, int, bool], list[Member]] = {}
         for member in members:
             key = member.size, member.phase, member.audio
-            if key not in parcels:
-                before = old.remainder(member, before_ns=from_ns) if old else NOTHING
-                after = (
-                    new.burst(member, since_ns=from_ns - PREROLL_NS) if new else NOTHING
-                )
-                parcels[key] = before + Parcel(control) + after
-            if self._deliver(member, parcels[key]):
-                member.ssrc = new.on_air.ssrc if new else None
-                moved.append(member)
+            alike.setdefault(key, []).append(member)
+        moved: list[Member] = []
+        for group in alike.values():
+            before = old.remainder(group[0], before_ns=from_ns) if old else NOTHING
+            after = (
+                new.burst(group[0], since_ns=since_ns - PREROLL_NS) if new else NOTHING
+            )
+            moved += self._deliver_to_all(group, before + Parcel(control) + after)
+        for member in moved:
+            member.ssrc = new.on_air.ssrc if new else None
         if new is not None:
             new.drop_tails(members)
         if old is not None and old.end_ns < from_ns:
@@ -226,7 +234,9 @@ class Hub:
         if old is new:
             self._deliver(member, Parcel(control))
             return
-        from_ns = self._clock_ns()
+        # A zone that hears nothing may have been silenced: what is held is cut.
+        zone = self._roster.zone(identity.zone_id)
+        from_ns = self._clock_ns() if new else zone.from_ns
         control += announcement(new.on_air if new else None, from_ns=from_ns)
         self._transfer([member], (old, new), control, from_ns=from_ns)
 
@@ -261,6 +271,13 @@ class Hub:
             return False
         self._delivery.write(member, parcel)
         return True
+
+    def _deliver_to_all(self, members: Sequence[Member], parcel: Parcel) -> set[Member]:
+        """Write a control message to each; return those it was written to."""
+        held_up = self._delivery.fan_out(Group(members), parcel)
+        for member in held_up:
+            self._deliver(member, parcel)
+        return set(members).difference(held_up)
 
     def _hold_up(self, member: Member, *, newest: int | None = None) -> None:
         """Note a stall; after ten seconds of it, end the connection.

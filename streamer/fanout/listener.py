@@ -17,6 +17,8 @@ class ListenerIdentity:
     zone_id: str
     volume_percent: int
     playout_delay_ms: int
+    emergency_volume_percent: int | None = None
+    "Floor of the volume while an emergency is heard; None: there is none."
 
 
 class Listener(Protocol):

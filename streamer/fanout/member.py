@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from streamer.fanout.listener import Listener
 from streamer.media.frame import FRAME_NS
 
@@ -69,3 +71,9 @@ class Member:
         """Note that it has been told and sent everything about *ssrc*."""
         self.ssrc = ssrc
         self.behind = self.stale = False
+
+
+def playable_since_ns(members: Iterable[Member], *, now_ns: int) -> int:
+    """Return the oldest capture instant that any of *members* can still play."""
+    delays_ms = (member.identity.playout_delay_ms for member in members)
+    return now_ns - max(delays_ms, default=0) * 1_000_000

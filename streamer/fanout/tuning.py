@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from streamer.bus.bus import OnAir, Switch
 from streamer.fanout.carried import Carried
@@ -42,12 +42,17 @@ class Tuning:
         return switch.ssrc is not None and bool(heard - {None, switch.ssrc})
 
     def retune(self, switch: Switch, control: bytes) -> dict[int | None, list[Member]]:
-        """Tune zones as *switch* says; return those who change, by what they heard."""
+        """Tune zones as *switch* says; return those who change, by what they heard.
+
+        A zone that hears nothing changes when it shall have heard nothing for longer:
+        its listeners still play what they hold.
+        """
         new = self.carried(switch.ssrc)
         leaving: dict[int | None, list[Member]] = {}
         for zone_id in switch.zone_ids:
             zone = self._roster.zone(zone_id)
-            if zone.ssrc == switch.ssrc:
+            sooner = new is None and switch.from_ns < zone.from_ns
+            if zone.ssrc == switch.ssrc and not sooner:
                 continue
             leaving.setdefault(zone.ssrc, []).extend(zone.members)
             if (old := self.carried(zone.ssrc)) is not None:
@@ -58,6 +63,12 @@ class Tuning:
                 new.groups = None
             zone.ssrc, zone.from_ns, zone.control = switch.ssrc, switch.from_ns, control
         return leaving
+
+    def cut_tails(self, members: Sequence[Member], at_ns: int) -> None:
+        """Let *members* get nothing that they will not hear, captured from then on."""
+        for programme in self._programmes.values():
+            if programme.tails:
+                programme.cut_tails(members, at_ns)
 
     def regroup(self, zone_id: str) -> None:
         """Note that a zone's members changed."""

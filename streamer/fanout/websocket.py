@@ -33,14 +33,17 @@ from streamer.fanout.endings import Ending
 from streamer.fanout.frames import text_frame
 from streamer.fanout.handshake import PATH, REFUSALS, credential_of, ptime_ms_of
 from streamer.fanout.hub import Hub
+from streamer.fanout.listener import ListenerIdentity
 from streamer.fanout.presence import Presence
 from streamer.metrics import Metrics
 from streamer.wire.control import (
     MAX_CONTROL_BYTES,
     SUBPROTOCOL,
     Audio,
+    ListenerMessage,
     Ping,
     Pong,
+    Receipt,
     Report,
     UnknownMessageError,
     parse_from_listener,
@@ -84,6 +87,7 @@ class WebSocketServer:
         endpoint: Where to listen.
         metrics: Where joins, refusals and ends are counted.
         on_report: Called with the speaker's identifier and each report.
+        on_receipt: Called with who and where the speaker is now, and each receipt.
         clock_ns: The server's media clock, the one of pongs.
     """
 
@@ -95,6 +99,7 @@ class WebSocketServer:
         *,
         metrics: Metrics,
         on_report: Callable[[str, Report], None] = lambda *_: None,
+        on_receipt: Callable[[ListenerIdentity, Receipt], None] = lambda *_: None,
         clock_ns: Callable[[], int] = monotonic_ns,
     ) -> None:
         self.presence = Presence()
@@ -105,6 +110,7 @@ class WebSocketServer:
         self._endpoint = endpoint
         self._metrics = metrics
         self._on_report = on_report
+        self._on_receipt = on_receipt
         self._clock_ns = clock_ns
         self._listeners: dict[WebSocketListener, None] = {}
         self._opening: WeakSet[ListenerConnection] = WeakSet()
@@ -242,15 +248,20 @@ class WebSocketServer:
             return None
         except RemoteWireError:
             return endings.MALFORMED
-        match parsed:
-            case Ping():
-                self._answer(listener, parsed)
-            case Audio():
-                self._hub.set_audio(listener, enabled=parsed.enabled)
-            case Report():
-                listener.note(parsed)
-                self._on_report(listener.identity.speaker_id, parsed)
+        self._obey(listener, parsed)
         return None
+
+    def _obey(self, listener: WebSocketListener, message: ListenerMessage) -> None:
+        match message:
+            case Ping():
+                self._answer(listener, message)
+            case Audio():
+                self._hub.set_audio(listener, enabled=message.enabled)
+            case Report():
+                listener.note(message)
+                self._on_report(listener.identity.speaker_id, message)
+            case Receipt():
+                self._on_receipt(self._hub.identity_of(listener), message)
 
     def _answer(self, listener: WebSocketListener, ping: Ping) -> None:
         pong = Pong(

@@ -58,6 +58,14 @@ class Broadcasts(Collection[Broadcast]):
         order = _OF.accepted_utc.desc(), _OF.id
         return await self._find(statement.order_by(*order).limit(limit))
 
+    async def accepted_between(
+        self, from_utc: datetime, until_utc: datetime
+    ) -> list[Broadcast]:
+        """Return those accepted in a time, its end not included, the first first."""
+        within = (_OF.accepted_utc >= from_utc) & (_OF.accepted_utc < until_utc)
+        order = _OF.accepted_utc, _OF.id
+        return await self._find(self._select().where(within).order_by(*order))
+
     async def start(self, broadcast_id: str, started_utc: datetime) -> Broadcast:
         """Write when its first sample was captured; raises `NotFoundError`."""
         async with self._database.writing() as connection:

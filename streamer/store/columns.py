@@ -14,6 +14,22 @@ _MICROSECOND = timedelta(microseconds=1)
 E = TypeVar("E", bound=StrEnum)
 
 
+def us_of_utc(instant: datetime) -> int:
+    """Return microseconds since 1970; an instant without a time zone is a bug of ours.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone")
+    return (instant - _EPOCH_UTC) // _MICROSECOND
+
+
+def utc_of_us(since_1970_us: int) -> datetime:
+    """Return the instant in UTC; raises `OverflowError` beyond the year 9999."""
+    return _EPOCH_UTC + since_1970_us * _MICROSECOND
+
+
 class Utc(sa.TypeDecorator[datetime]):
     """An aware datetime as microseconds since 1970: exact, ordered and portable.
 
@@ -27,13 +43,11 @@ class Utc(sa.TypeDecorator[datetime]):
         """Return microseconds; a datetime without a time zone is a bug of ours."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
-        return (value - _EPOCH_UTC) // _MICROSECOND
+        return us_of_utc(value)
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
         """Return the instant in UTC."""
-        return None if value is None else _EPOCH_UTC + value * _MICROSECOND
+        return None if value is None else utc_of_us(value)
 
 
 class Word(sa.TypeDecorator[E]):

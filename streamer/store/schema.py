@@ -44,6 +44,7 @@ zones = sa.Table(
     sa.Column("level", Word(ZoneLevel), nullable=False),
     sa.Column("playout_delay_ms", sa.Integer),
     sa.Column("public", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("emergency_volume_percent", sa.Integer),
 )
 
 speakers = sa.Table(
@@ -130,4 +131,60 @@ heartbeat = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at_utc", Utc, nullable=False),
     sa.CheckConstraint("id = 1", name="single_row"),
+)
+
+asrun_events = sa.Table(
+    "asrun_events",
+    metadata,
+    # Given by the log, without gaps: a number that is missing is a finding.
+    sa.Column("serial", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at_utc", Utc, nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("broadcast_id", ID, index=True),
+    # Text, not JSON: what is stored is to the byte what was hashed.
+    sa.Column("zone_ids", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text),
+    sa.Column("cause", sa.Text),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("previous_hash", HASH, nullable=False),
+    sa.Column("hash", HASH, nullable=False),
+)
+
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    # No references: a receipt may come before its broadcast is written, and it
+    # outlives the speaker and the zone.
+    sa.Column("broadcast_id", ID, primary_key=True),
+    sa.Column("speaker_id", ID, primary_key=True),
+    sa.Column("run_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("zone_id", ID, nullable=False),
+    sa.Column("packets_received", sa.BigInteger, nullable=False),
+    sa.Column("total_samples_received", sa.BigInteger, nullable=False),
+    sa.Column("played_samples", sa.BigInteger, nullable=False),
+    sa.Column("concealed_samples", sa.BigInteger, nullable=False),
+    sa.Column("first_played_utc", Utc),
+    sa.Column("last_played_utc", Utc),
+    sa.Column("complete", sa.Boolean, nullable=False),
+)
+
+enrolments = sa.Table(
+    "enrolments",
+    metadata,
+    sa.Column("serial", SERIAL, primary_key=True),
+    # No references: who should have heard a broadcast stays known.
+    sa.Column("speaker_id", ID, nullable=False, index=True),
+    sa.Column("zone_id", ID, nullable=False),
+    sa.Column("from_utc", Utc, nullable=False),
+    sa.Column("to_utc", Utc),
+)
+
+silences = sa.Table(
+    "silences",
+    metadata,
+    # No reference: a silence holds until it is lifted, whatever becomes of the zone.
+    sa.Column("zone_id", ID, primary_key=True),
+    sa.Column("since_utc", Utc, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
 )

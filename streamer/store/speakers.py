@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.store import schema
+from streamer.store import enrolments, schema
 from streamer.store.collection import Collection, require_zones
 from streamer.store.database import Database, chunks
+from streamer.store.enrolments import Enrolment
 from streamer.store.records import Speaker
 
 
@@ -24,10 +26,20 @@ class SpeakerChanges(TypedDict, total=False):
 
 
 class Speakers(Collection[Speaker]):
-    """The speakers, each in exactly one zone."""
+    """The speakers, each in exactly one zone; where each stood is kept.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Open by the time of the first call.
+        now_utc: The wall clock.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        now_utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         super().__init__(database, schema.speakers, Speaker, "speaker")
+        self._now_utc = now_utc
 
     async def create(self, speaker: Speaker) -> None:
         """Enrol a speaker.
@@ -43,6 +55,7 @@ class Speakers(Collection[Speaker]):
         async with self._database.writing() as connection:
             await require_zones(connection, (each.zone_id for each in speakers))
             await self._insert(connection, speakers)
+            await enrolments.begin(connection, [_standing(each) for each in speakers])
 
     async def update(
         self, speaker_id: str, **changes: Unpack[SpeakerChanges]
@@ -54,7 +67,29 @@ class Speakers(Collection[Speaker]):
         """
         async with self._database.writing() as connection:
             await require_zones(connection, (changes.get("zone_id"),))
-            return await self._change(connection, speaker_id, changes)
+            former = await self._get(connection, speaker_id)
+            speaker = await self._change(connection, speaker_id, changes)
+            if speaker.zone_id != former.zone_id:
+                await self._move(connection, speaker)
+            return speaker
+
+    async def delete(self, id_: str) -> None:
+        """Delete a speaker; where it stood until now is kept.
+
+        Raises:
+            NotFoundError: It is not there.
+        """
+        async with self._database.writing() as connection:
+            await self._delete(connection, id_)
+            await enrolments.end(connection, id_, self._now_utc())
+
+    async def _move(self, connection: AsyncConnection, speaker: Speaker) -> None:
+        now_utc = self._now_utc()
+        await enrolments.end(connection, speaker.id, now_utc)
+        moved = Enrolment(
+            speaker_id=speaker.id, zone_id=speaker.zone_id, from_utc=now_utc
+        )
+        await enrolments.begin(connection, [moved])
 
     async def seen(self, times_utc: Mapping[str, datetime]) -> None:
         """Write when speakers were last seen; those that are gone are passed over."""
@@ -71,3 +106,9 @@ class Speakers(Collection[Speaker]):
         async with self._database.writing() as connection:
             for chunk in chunks(rows):
                 await connection.execute(statement, chunk)
+
+
+def _standing(speaker: Speaker) -> Enrolment:
+    return Enrolment(
+        speaker_id=speaker.id, zone_id=speaker.zone_id, from_utc=speaker.created_utc
+    )

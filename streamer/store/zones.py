@@ -26,6 +26,7 @@ class ZoneChanges(TypedDict, total=False):
     parent_id: str | None
     playout_delay_ms: int | None
     public: bool
+    emergency_volume_percent: int | None
 
 
 class Zones(Collection[Zone]):
@@ -47,6 +48,7 @@ class Zones(Collection[Zone]):
         parent_id: str | None = None,
         playout_delay_ms: int | None = None,
         public: bool = False,
+        emergency_volume_percent: int | None = None,
         zone_id: str | None = None,
     ) -> Zone:
         """Add a zone; without *zone_id* its id is made from its name.
@@ -63,6 +65,7 @@ class Zones(Collection[Zone]):
                 level=level,
                 playout_delay_ms=playout_delay_ms,
                 public=public,
+                emergency_volume_percent=emergency_volume_percent,
             )
             await self._add(connection, [zone])
         return zone

@@ -8,12 +8,19 @@ Unknown members are ignored and unknown types reported, so that versions mix.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args
 
 from streamer.wire.errors import LocalWireError, RemoteWireError
+from streamer.wire.members import (
+    Count,
+    Kinds,
+    convert,
+    is_text,
+    kinds_of,
+    load_object,
+)
 
 SUBPROTOCOL = "loacast.v1"
 "Offered and required in ``Sec-WebSocket-Protocol``; names the format's version."
@@ -70,6 +77,8 @@ class Settings:
     "0 (mute) to 100."
     playout_delay_ms: int
     "D: a sample captured at c is played at c + D on the server's clock."
+    emergency_volume_percent: int | None = None
+    "An emergency is played at no less, 0 to 100; None: at the volume, like all else."
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +166,32 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a speaker played of one broadcast, all told: a later one replaces it.
+
+    Samples are those rendered for its device while the broadcast was what its zone
+    heard, whatever the volume; pre-roll and the fade after a switch are left out.
+    """
+
+    type: ClassVar[str] = "receipt"
+    broadcast: str
+    packets_received: Count
+    "Pre-roll and what was discarded included."
+    total_samples_received: Count
+    "Played or concealed."
+    played_samples: Count
+    "Made of packets."
+    concealed_samples: Count
+    "Made up, or silence where packets were missing."
+    complete: bool
+    "It is not heard here any more; if it comes back, so do receipts."
+    first_played_us: int | None = None
+    "Media instant of the first sample made of a packet; None: the clock was another."
+    last_played_us: int | None = None
+    "Media instant of the last one."
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """A listener wants packets on this connection, or announcements alone."""
 
@@ -165,7 +200,7 @@ class Audio:
 
 
 ServerMessage = Welcome | Settings | Programme | Idle | Goodbye | Pong
-ListenerMessage = Ping | Report | Audio
+ListenerMessage = Ping | Report | Receipt | Audio
 Message = ServerMessage | ListenerMessage
 
 _FROM_SERVER: tuple[type[ServerMessage], ...] = get_args(ServerMessage)
@@ -192,7 +227,7 @@ def serialize(message: Message) -> str:
     text = json.dumps(
         {"type": message.type} | members, ensure_ascii=False, separators=(",", ":")
     )
-    if _exceeds(text) or not _is_text(text):
+    if _exceeds(text) or not is_text(text):
         raise LocalWireError(
             f"{message.type} is over {MAX_CONTROL_BYTES} bytes, or not Unicode text"
         )
@@ -215,11 +250,14 @@ def parse_from_listener(text: str) -> ListenerMessage:
 
 
 def _parse(text: str, types: tuple[type[M], ...]) -> M:
-    members = _load_object(text)
+    if _exceeds(text):
+        raise RemoteWireError(f"control message is over {MAX_CONTROL_BYTES} bytes")
+    members = load_object(text)
     kind = members.get("type")
     for message_type in types:
         if message_type.type == kind:
-            return _build(message_type, members)
+            values = convert(members, _KINDS[message_type], message=message_type.type)
+            return message_type(**values)
     raise UnknownMessageError(f"unknown message type {str(kind)[:40]!r}")
 
 
@@ -228,70 +266,7 @@ def _exceeds(text: str) -> bool:
     return len(text.encode(errors="surrogatepass")) > MAX_CONTROL_BYTES
 
 
-def _load_object(text: str) -> dict[str, Any]:
-    if _exceeds(text):
-        raise RemoteWireError(f"control message is over {MAX_CONTROL_BYTES} bytes")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RemoteWireError(f"control message is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise RemoteWireError("control message is not a JSON object")
-    return value
-
-
-def _build(message_type: type[M], members: Mapping[str, Any]) -> M:
-    values = {
-        name: _convert(message_type.type, name, members.get(name), kind)
-        for name, kind in _KINDS[message_type].items()
-    }
-    return message_type(**values)
-
-
-def _convert(message: str, name: str, value: Any, kind: Any) -> Any:
-    """Return *value* as *kind*."""
-    plain = _OPTIONAL.get(kind, kind)
-    if value is None and plain is not kind:
-        return None
-    accepts, description = _ACCEPTED[plain]
-    if not accepts(value):
-        raise RemoteWireError(f"{message}.{name} is missing or not {description}")
-    return ProgrammeClass(value) if plain is ProgrammeClass else value
-
-
-def _is_integer(value: Any) -> bool:
-    """JSON's true is not a number here."""
-    return type(value) is int and abs(value) <= _MAX_INTEGER
-
-
-def _is_string(value: Any) -> bool:
-    return isinstance(value, str) and _is_text(value)
-
-
-def _is_text(value: str) -> bool:
-    r"""Whether *value* has a UTF-8 form; JSON lets "\ud800" through, which has none."""
-    return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
-
-
-_MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exact (RFC 8259, section 6)
-_OPTIONAL: dict[Any, Any] = {int | None: int, str | None: str}
-_ACCEPTED: dict[Any, tuple[Callable[[Any], bool], str]] = {
-    bool: (lambda value: isinstance(value, bool), "true or false"),
-    int: (_is_integer, "an integer of at most 53 bits"),
-    str: (_is_string, "a string"),
-    ProgrammeClass: (
-        lambda value: value in tuple(ProgrammeClass),
-        "one of " + ", ".join(ProgrammeClass),
-    ),
-}
-
-
-def _member_kinds(message_type: type[Message]) -> dict[str, Any]:
-    hints = get_type_hints(message_type)
-    return {field.name: hints[field.name] for field in fields(message_type)}
-
-
-_KINDS: dict[type[Any], dict[str, Any]] = {
-    message_type: _member_kinds(message_type)
+_KINDS: dict[type[Any], Kinds] = {
+    message_type: kinds_of(message_type)
     for message_type in (*_FROM_SERVER, *_FROM_LISTENER)
 }

@@ -32,6 +32,7 @@ from streamer.wire.control import (
     Message,
     Ping,
     Pong,
+    Receipt,
     Report,
     Settings,
     Welcome,
@@ -66,6 +67,7 @@ class TinyServer:
     attempts: list[int] = field(default_factory=list)
     "When somebody tried to connect."
     reports: list[Report] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     connections: asyncio.Queue[ServerConnection] = field(default_factory=asyncio.Queue)
     port: int = 0
 
@@ -99,6 +101,8 @@ class TinyServer:
     ) -> None:
         if isinstance(message, Report):
             self.reports.append(message)
+        elif isinstance(message, Receipt):
+            self.receipts.append(message)
         elif isinstance(message, Ping) and self.answers_pings:
             now_us = self.now_ns() // 1000
             await send(connection, Pong(message.sent_us, now_us, now_us))
@@ -337,6 +341,58 @@ async def test_reports_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.total_samples_received > 0
     assert -60 < report.audio_level_dbfs < 0
     assert abs(report.clock_offset_us - server.shift_ns // 1000) < 2_000
+
+
+async def test_accounts_for_a_broadcast_once_the_link_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends while there is no link; what was sent just before may be lost."""
+    monkeypatch.setattr("clients.speaker.link.REPORT_PERIOD_S", 0.4)
+    monkeypatch.setattr("clients.speaker.link.RECEIPT_PERIOD_S", 0.1)
+    async with running(TinyServer()) as server, speaking(server, null()):
+        connection = await server.connections.get()
+        programme = tape(UP, 4, ssrc=9, start_ns=server.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await air(server, connection, programme)
+        await until(lambda: len(server.receipts) > 0)
+        assert not server.receipts[-1].complete
+        connection.transport.abort()
+        server.receipts.clear()
+        connection = await asyncio.wait_for(server.connections.get(), 5)
+        await send(connection, Idle(programme.end_ns // 1000))
+        await until(lambda: any(receipt.complete for receipt in server.receipts))
+    receipt = server.receipts[-1]
+    assert receipt.broadcast == "b9"
+    assert receipt.packets_received == len(programme.payloads)
+    assert receipt.first_played_us is not None
+    # The clock has to be learnt before anything is played.
+    late_samples = (receipt.first_played_us * 1000 - programme.origin_ns) * 48 // 10**6
+    assert late_samples < 0.3 * SAMPLE_RATE_HZ
+    missed_samples = len(programme.payloads) * 960 - receipt.total_samples_received
+    assert abs(missed_samples - late_samples) <= 1
+    assert receipt.concealed_samples == 0
+
+
+async def test_accounts_to_a_server_with_another_clock_without_instants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clients.speaker.link.RECEIPT_PERIOD_S", 0.1)
+    async with running(TinyServer()) as killed:
+        stack = speaking(killed, null())
+        await stack.__aenter__()
+        connection = await killed.connections.get()
+        programme = tape(UP, 4, ssrc=1, start_ns=killed.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await air(killed, connection, programme)
+        connection.transport.abort()
+    other = TinyServer(shift_ns=killed.shift_ns - 3_600 * 10**9, port=killed.port)
+    async with running(other) as server:
+        await until(lambda: len(server.receipts) > 0, timeout_s=10)
+        await stack.__aexit__(None, None, None)
+    (receipt,) = server.receipts
+    assert receipt.complete
+    assert receipt.played_samples > 0
+    assert (receipt.first_played_us, receipt.last_played_us) == (None, None)
 
 
 async def test_leaves_nothing_behind() -> None:

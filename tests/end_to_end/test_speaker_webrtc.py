@@ -159,7 +159,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(directory: Path) -> AsyncIterator[House]:
+async def house(directory: Path, *, delay_ms: int = DELAY_MS) -> AsyncIterator[House]:
     config = Config(  # type: ignore[call-arg]
         data_directory=directory / "server",
         host="127.0.0.1",
@@ -176,7 +176,7 @@ async def house(directory: Path) -> AsyncIterator[House]:
                 parent_id=None,
                 name="Thôn",
                 level=ZoneLevel.VILLAGE,
-                playout_delay_ms=DELAY_MS,
+                playout_delay_ms=delay_ms,
             )
         speaker, credential = await speakers.enrol(
             name="Loa", zone_id=ZONE, volume_percent=100

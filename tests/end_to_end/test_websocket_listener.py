@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from time import monotonic_ns
 from urllib.parse import quote
 
@@ -36,6 +36,7 @@ from streamer.wire.control import (
     Pong,
     Programme,
     ProgrammeClass,
+    Receipt,
     Report,
     ServerMessage,
     Settings,
@@ -48,6 +49,7 @@ from streamer.wire.rtp import RtpPacket
 pytestmark = pytest.mark.end_to_end
 
 SSRC = 42
+RECEIPT = Receipt("b", 3, 960, 960, 0, True, 1, 2)
 REPORT = Report(None, 1, 0, 0, 960, 0, 0, 0, 40_000, -3, 12, -20, 70)
 
 
@@ -59,6 +61,7 @@ class Port:
     hub: Hub
     registry: CollectorRegistry
     directory: FakeDirectory
+    receipts: list[tuple[ListenerIdentity, Receipt]] = field(default_factory=list)
     packets: int = 0
 
     def url(self, query: str = "?ptime_ms=20", path: str = "/v1/listen") -> str:
@@ -122,9 +125,16 @@ async def running(*, max_listeners: int = 1000) -> AsyncIterator[Port]:
         }
     )
     endpoint = Endpoint("127.0.0.1", 0, max_listeners=max_listeners)
-    server = WebSocketServer(hub, directory, endpoint, metrics=metrics)
+    receipts: list[tuple[ListenerIdentity, Receipt]] = []
+    server = WebSocketServer(
+        hub,
+        directory,
+        endpoint,
+        metrics=metrics,
+        on_receipt=lambda *told: receipts.append(told),
+    )
     async with server:
-        yield Port(server, hub, registry, directory)
+        yield Port(server, hub, registry, directory, receipts)
 
 
 @pytest.fixture
@@ -300,6 +310,8 @@ class TestBadInput:
             ("not json", 1007, "malformed"),
             ('{"type":"ping"}', 1007, "malformed"),
             ('{"type":"ping","sent_us":1e3}', 1007, "malformed"),
+            ('{"type":"receipt","broadcast":"b","complete":true}', 1007, "malformed"),
+            (serialize(RECEIPT).replace("960", "-960"), 1007, "malformed"),
             ("[" * 4000, 1007, "malformed"),
             ("x" * 5000, 1009, "too_big"),
         ],
@@ -319,6 +331,14 @@ class TestBadInput:
             assert isinstance(await control(good), Programme)
             assert await audio(good) == [0]
         assert port.metric("listener_closes", reason=reason) == 1
+
+    async def test_a_flood_of_receipts_is_one_of_messages(self, port: Port) -> None:
+        async with port.connect() as connection:
+            await greeted(connection)
+            for _ in range(50):
+                await connection.send(serialize(RECEIPT))
+            assert await ended(connection) == expected(endings.FLOOD)
+        assert 0 < len(port.receipts) <= 41
 
     async def test_text_that_is_not_utf8_is_malformed(self, port: Port) -> None:
         async with port.connect() as connection:
@@ -377,6 +397,26 @@ class TestClock:
         assert pong.sent_us == -7
         assert before_us <= pong.received_us <= pong.transmitted_us <= after_us
         assert pong.transmitted_us - pong.received_us < 20_000
+
+
+class TestReceipts:
+    """What speakers say that they played."""
+
+    async def test_are_handed_on_with_who_and_where_it_is_now(self, port: Port) -> None:
+        async with port.connect() as connection:
+            await greeted(connection)
+            await connection.send(serialize(RECEIPT))
+            await connection.send(serialize(Ping(1)))
+            assert isinstance(await control(connection), Pong)
+            moved = ListenerIdentity("s", "b", 70, 400)
+            port.hub.update(moved)
+            later = replace(RECEIPT, complete=False, first_played_us=None)
+            await connection.send(serialize(later))
+            await connection.send(serialize(Ping(2)))
+            while not isinstance(await control(connection), Pong):
+                pass
+        joined = ListenerIdentity("s", "a", 70, 400)
+        assert port.receipts == [(joined, RECEIPT), (moved, later)]
 
 
 class TestPresence:

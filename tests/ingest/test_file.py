@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
+from ingest.audiofile import AudioFile
 from ingest.file import (
     AHEAD_SAMPLES,
     FileSource,
@@ -24,15 +25,21 @@ from ingest.file import (
 )
 from ingest.tone import render
 from streamer.media.frame import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm, silence
+from streamer.media.opus import OpusEncoder
 from streamer.media.source import SourceFailed
+from streamer.programme.ogg import OggOpusStream, crc32
 
 Encode = Callable[..., Path]
 SPEECH = render("bulletin", 0, 2 * SAMPLE_RATE_HZ)
 
 
-def play(path: Path, frame: int = FRAME_SAMPLES) -> Pcm:
-    """Read all of a file as fast as its decoder goes."""
-    source = FileSource.open(path, patience_s=5.0)
+def play(
+    path: Path, frame: int = FRAME_SAMPLES, start: int = 0, stop: int | None = None
+) -> Pcm:
+    """Read all of a file, or a part, as fast as its decoder goes."""
+    source = FileSource.open(
+        path, patience_s=5.0, start_samples=start, stop_samples=stop
+    )
     parts = [silence(0)]
     try:
         while len(part := source.read(frame)):
@@ -321,3 +328,101 @@ class TestFileSource:
         assert "stalls" in failure
         disk.let_through(1)
         source.close()
+
+
+class TestPart:
+    """A part of a file is the slice of what the whole file sounds like."""
+
+    @pytest.mark.parametrize(
+        ("name", "codec", "rate", "layout"),
+        [
+            ("a.wav", "pcm_s16le", 48_000, "mono"),
+            ("a.mp3", "libmp3lame", 44_100, "stereo"),
+            ("a.m4a", "aac", 44_100, "mono"),
+            ("a.flac", "flac", 96_000, "stereo"),
+            ("a.opus", "libopus", 48_000, "mono"),
+        ],
+    )
+    @pytest.mark.parametrize(("start", "stop"), [(0, 700), (12_345, None), (959, 961)])
+    def test_of_any_kind(
+        self,
+        encode: Encode,
+        name: str,
+        codec: str,
+        *,
+        rate: int,
+        layout: str,
+        start: int,
+        stop: int | None,
+    ) -> None:
+        path = encode(name, codec, SPEECH, rate, layout)
+        np.testing.assert_array_equal(
+            play(path, start=start, stop=stop), play(path)[start:stop]
+        )
+
+    @pytest.mark.parametrize(
+        ("start", "stop"),
+        [
+            (0, 960),
+            (0, None),
+            (10 * SAMPLE_RATE_HZ, None),
+            (10 * SAMPLE_RATE_HZ - 1, 11 * SAMPLE_RATE_HZ),
+            (23 * SAMPLE_RATE_HZ + 17, 24 * SAMPLE_RATE_HZ),
+            (40 * SAMPLE_RATE_HZ - 100, None),
+            (41 * SAMPLE_RATE_HZ, None),
+        ],
+    )
+    def test_of_our_own_recording_bit_for_bit(
+        self, recording: Path, start: int, stop: int | None
+    ) -> None:
+        whole = play(recording)
+        assert len(whole) == 40 * SAMPLE_RATE_HZ - 77
+        np.testing.assert_array_equal(
+            play(recording, start=start, stop=stop), whole[start:stop]
+        )
+
+    def test_of_a_recording_is_sought_not_decoded_through(
+        self, recording: Path
+    ) -> None:
+        with AudioFile.open(recording) as file:
+            next(file.pcm(30 * SAMPLE_RATE_HZ))
+            assert file._done > 30 * SAMPLE_RATE_HZ
+            begun = next(frame.pts for frame in file._frames_before(1_440_000))
+            assert begun is not None
+            # A page of ours lasts a second.
+            assert 27 * SAMPLE_RATE_HZ <= begun <= 28 * SAMPLE_RATE_HZ
+
+    def test_of_a_stream_that_was_cut_out_of_a_longer_one(
+        self, recording: Path
+    ) -> None:
+        """Its pages count from elsewhere, so none is sought."""
+        pages = [b"OggS" + page for page in recording.read_bytes().split(b"OggS")[1:]]
+        for number, page in enumerate(pages[2:], start=2):
+            granule = int.from_bytes(page[6:14], "little") + 3600 * SAMPLE_RATE_HZ
+            page = page[:6] + granule.to_bytes(8, "little") + page[14:22]
+            blank = page + bytes(4) + pages[number][26:]
+            checksum = crc32(blank).to_bytes(4, "little")
+            pages[number] = page + checksum + pages[number][26:]
+        path = recording.with_name("later.opus")
+        path.write_bytes(b"".join(pages))
+        start = 30 * SAMPLE_RATE_HZ
+        np.testing.assert_array_equal(play(path, start=start), play(path)[start:])
+
+    def test_that_does_not_exist_is_refused(self, recording: Path) -> None:
+        with pytest.raises(ValueError, match="stop_samples"):
+            FileSource.open(recording, start_samples=2, stop_samples=1)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty seconds, less 77 samples, as `Recorder` writes them."""
+    encoder = OpusEncoder(32_000, 1)
+    ogg = OggOpusStream(7, encoder.lookahead_samples)
+    content = ogg.headers("tests", {})
+    pcm = render("bulletin", 0, 41 * SAMPLE_RATE_HZ)
+    for index, frame in enumerate(np.split(pcm, len(pcm) // FRAME_SAMPLES)):
+        content += ogg.add(index, encoder.encode(frame))
+    encoder.close()
+    path = tmp_path_factory.mktemp("recording") / "ours.opus"
+    path.write_bytes(content + ogg.finish(40 * SAMPLE_RATE_HZ - 77))
+    return path

@@ -7,13 +7,14 @@ take the same payload (plain Opus, or RED) form a group, which is one matrix.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout.webrtc.numbering import Numbering
-from streamer.fanout.webrtc.peer import Peer, Target
+from streamer.fanout.webrtc.overlap import Overlap
+from streamer.fanout.webrtc.peer import KINDS, Kind, Peer, Target
 from streamer.fanout.webrtc.srtp import MAX_PLAIN_BYTES, PlainPacket, SrtpFanout
 from streamer.fanout.webrtc.stream import Kept, Stream
 from streamer.media.frame import FRAME_SAMPLES, ProgrammePacket, ns_to_samples
@@ -82,8 +83,9 @@ class WebRtcFanout:
         self._counters = counters
         self._streams: dict[int, Stream] = {}
         self._heard: dict[str, int] = {}
-        self._groups: dict[tuple[int, bool], _Group] = {}
+        self._groups: dict[tuple[int, Kind], _Group] = {}
         self._numbering = Numbering(self._streams, self._is_counted_on)
+        self._overlap = Overlap(self._streams, self._send_apart)
         self._peers: dict[Peer, int | None] = {}
         "Every connected peer, and what it hears."
         self._by_zone: Counter[str] = Counter()
@@ -104,8 +106,7 @@ class WebRtcFanout:
             for zone_id in switch.zone_ids:
                 self._set_heard(zone_id, switch.ssrc)
         if change.started or change.switches:
-            for peer in list(self._peers):
-                self._tune(peer)
+            self._retune(change.switches)
         for ssrc in change.ended:
             self._end(ssrc)
 
@@ -116,11 +117,12 @@ class WebRtcFanout:
             return
         kept = stream.append(packet)
         sent = False
-        for redundant in (False, True):
-            group = self._groups.get((packet.ssrc, redundant))
+        for kind in KINDS:
+            group = self._groups.get((packet.ssrc, kind))
             if group is not None and group.peers:
-                self._send(group, kept, kept.redundant if redundant else kept.plain)
+                self._send(group, kept, kept.as_sent(redundant=kind[0]))
                 sent = True
+        self._overlap.follow(packet.ssrc, kept)
         if stream.watched and sent:
             self._on_cut_in(stream.on_air)
         stream.watched = False
@@ -143,6 +145,7 @@ class WebRtcFanout:
         """Forget *peer*."""
         if peer in self._peers:
             self._leave(peer)
+            self._overlap.leave(peer)
             self._count(peer, -1)
             del self._peers[peer]
 
@@ -223,6 +226,22 @@ class WebRtcFanout:
             return self._heard.get(target.zone_id)
         return target.ssrc if target.ssrc in self._streams else None
 
+    def _retune(self, switches: Iterable[Switch]) -> None:
+        """Let every peer hear what it should, the speakers without a seam."""
+        from_ns = {zone_id: s.from_ns for s in switches for zone_id in s.zone_ids}
+        moved: dict[tuple[int | None, int | None, int, bool], list[Peer]] = {}
+        for peer in list(self._peers):
+            former, since_ns = self._peers[peer], from_ns.get(peer.target.zone_id or "")
+            self._tune(peer)
+            ssrc = self._peers[peer]
+            # Who hears nothing, as before, may still be sent a tail that is cut now.
+            changes = ssrc is None or ssrc != former
+            if peer.keeps_clock and since_ns is not None and changes:
+                key = former, ssrc, since_ns, peer.redundant
+                moved.setdefault(key, []).append(peer)
+        for (former, ssrc, since_ns, _), peers in moved.items():
+            self._overlap.switched(peers, former, ssrc, since_ns)
+
     def _tune(self, peer: Peer) -> None:
         """Let *peer* hear what it should."""
         wanted = self._wanted(peer)
@@ -231,7 +250,7 @@ class WebRtcFanout:
         self._leave(peer)
         self._peers[peer] = wanted
         if wanted is not None:
-            group = self._groups.setdefault((wanted, peer.redundant), _Group())
+            group = self._groups.setdefault((wanted, peer.kind), _Group())
             group.dissolve()
             group.peers[peer] = None
 
@@ -242,11 +261,12 @@ class WebRtcFanout:
 
     def _group_of(self, peer: Peer) -> _Group | None:
         ssrc = self._peers.get(peer)
-        return None if ssrc is None else self._groups.get((ssrc, peer.redundant))
+        return None if ssrc is None else self._groups.get((ssrc, peer.kind))
 
     def _end(self, ssrc: int) -> None:
-        for redundant in (False, True):
-            group = self._groups.pop((ssrc, redundant), None)
+        self._overlap.end(ssrc)
+        for kind in KINDS:
+            group = self._groups.pop((ssrc, kind), None)
             if group is not None:
                 group.dissolve()
                 for peer in group.peers:
@@ -263,12 +283,26 @@ class WebRtcFanout:
                 self._numbering.begin(peer, ssrc=self._peers[peer], kept=kept)
             outlets = [p.outlet for p in group.peers if p.outlet is not None]
             group.matrix = SrtpFanout(outlets)
-        sent = group.matrix.send(
-            self._descriptor(), packet, duration_samples=FRAME_SAMPLES
-        )
+        self._transmit(group.matrix, packet)
+
+    def _send_apart(
+        self, peers: Sequence[Peer], ssrc: int, packets: Sequence[Kept]
+    ) -> None:
+        """Send *packets* of a programme to *peers* of one kind, and to nobody else."""
+        for peer in peers:
+            if (group := self._group_of(peer)) is not None:
+                group.dissolve()  # it counts on from here
+            self._numbering.begin(peer, ssrc=ssrc, kept=packets[0])
+        matrix = SrtpFanout([p.outlet for p in peers if p.outlet is not None])
+        for kept in packets:
+            self._transmit(matrix, kept.as_sent(redundant=peers[0].redundant))
+        matrix.close()
+
+    def _transmit(self, matrix: SrtpFanout, packet: PlainPacket) -> None:
+        sent = matrix.send(self._descriptor(), packet, duration_samples=FRAME_SAMPLES)
         self._counters.sent(sent)
-        if sent < len(group.matrix):
-            self._counters.dropped(len(group.matrix) - sent)
+        if sent < len(matrix):
+            self._counters.dropped(len(matrix) - sent)
 
     def _is_counted_on(self, peer: Peer) -> bool:
         """Whether a matrix numbers its packets now, not its outlet."""

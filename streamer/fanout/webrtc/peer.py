@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from streamer.fanout.webrtc.dtls import DtlsTransport
 from streamer.fanout.webrtc.srtp import Outlet, SrtpSession
 from streamer.wire.rtcp import ReceiverReport
 from streamer.wire.stun import Address
 
-REMEMBERED_SEGMENTS = 4
-"Programmes back for which a lost packet can still be named."
+REMEMBERED_SEGMENTS = 24
+"Stretches in which a lost packet can be named; where programmes overlap, one each."
 
 REMEMBERED_TRANSACTIONS = 16
 
@@ -52,6 +53,11 @@ class Segment:
     shift_samples: int
     octets_before: int
     "Payload octets the peer was sent before it, less the programme's so far."
+
+
+Kind: TypeAlias = tuple[bool, bool]
+"Whether it gets RED, whether it keeps the clock."
+KINDS: tuple[Kind, ...] = ((False, False), (True, False), (False, True), (True, True))
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +110,11 @@ class Peer:
         if len(self.transactions) > REMEMBERED_TRANSACTIONS:
             del self.transactions[next(iter(self.transactions))]
         return known != source
+
+    @property
+    def kind(self) -> Kind:
+        """Peers of one kind and programme share a matrix."""
+        return self.redundant, self.keeps_clock
 
     @property
     def connected(self) -> bool:

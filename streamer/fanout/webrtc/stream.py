@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from streamer.bus.bus import OnAir
 from streamer.fanout.webrtc.srtp import PlainPacket
@@ -24,6 +25,10 @@ class Kept:
     redundant: PlainPacket
     octets: tuple[int, int]
     "Payload octets of the programme up to and with this packet: plain, redundant."
+
+    def as_sent(self, *, redundant: bool) -> PlainPacket:
+        """Return the form that peers get who have RED or not."""
+        return self.redundant if redundant else self.plain
 
 
 @dataclass(slots=True)
@@ -50,6 +55,20 @@ class Stream:
         kept = Kept(packet.index, plain, redundant, octets)
         self.kept.append(kept)
         return kept
+
+    @property
+    def end_samples(self) -> int:
+        """Capture instant just after the newest packet, on the media clock."""
+        if not self.kept:
+            return ns_to_samples(self.on_air.origin_ns)
+        return self.kept[-1].plain.timestamp + FRAME_SAMPLES
+
+    def since(self, start_samples: int) -> list[Kept]:
+        """Return the packets captured then or later, oldest first."""
+        newest_first = takewhile(
+            lambda kept: kept.plain.timestamp >= start_samples, reversed(self.kept)
+        )
+        return list(newest_first)[::-1]
 
     def find(self, index: int) -> Kept | None:
         """Return the packet with this index, unless it is too old or to come."""

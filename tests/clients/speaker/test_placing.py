@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.speaker.placing import RED_PAYLOAD_TYPE, Placed, place
+from clients.speaker.receipts import Receipts
 from clients.speaker.stream import Counters, us_to_position
 from clients.speaker.timeline import Timeline
 from streamer.media.frame import FRAME_NS, FRAME_SAMPLES, ns_to_samples
 from streamer.wire import red
-from streamer.wire.control import Idle, Programme, ProgrammeClass
+from streamer.wire.control import Idle, Programme, ProgrammeClass, Settings
 from streamer.wire.errors import RemoteWireError
 from streamer.wire.red import RedBlock
 from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
@@ -22,6 +23,10 @@ from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
 SILENT_FRAME = b"\xf8\xff\xfe"  # RFC 6716: CELT, 20 ms, mono, nothing coded
 DAY_NS = 86_400 * 10**9
 instants_ns = st.integers(0, 400 * DAY_NS)
+
+
+def make_timeline(counters: Counters) -> Timeline:
+    return Timeline(counters, Receipts(), Settings(100, 400))
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def test_law_both_transports_put_a_packet_in_one_place(
 ) -> None:
     """Whatever the clock says, and after days on air."""
     programme = OnAir(1, origin_ns)
-    timeline = Timeline(Counters())
+    timeline = make_timeline(Counters())
     timeline.announce(programme.announcement())
     assert insert(timeline, programme, index)
     stream = timeline._streams[1]
@@ -104,7 +109,7 @@ def test_law_two_ways_at_once_are_one_stream(
 ) -> None:
     """No sample is missing where they meet, and only copies are discarded."""
     programme, counters = OnAir(1, origin_ns), Counters()
-    timeline = Timeline(counters)
+    timeline = make_timeline(counters)
     timeline.announce(programme.announcement())
     arrivals = [
         (index, way)
@@ -131,7 +136,7 @@ def test_law_a_loss_is_heard_only_when_two_are_lost_in_a_row(
     lost: set[int], origin_ns: int
 ) -> None:
     programme, counters = OnAir(1, origin_ns), Counters()
-    timeline = Timeline(counters)
+    timeline = make_timeline(counters)
     timeline.announce(programme.announcement())
     for index in range(100):
         if index not in lost:
@@ -147,7 +152,7 @@ def test_law_a_loss_is_heard_only_when_two_are_lost_in_a_row(
 
 def test_packets_that_overtook_their_announcement_are_played() -> None:
     programme, counters = OnAir(1, 7 * DAY_NS), Counters()
-    timeline = Timeline(counters)
+    timeline = make_timeline(counters)
     assert not insert(timeline, programme, 0)
     assert not insert(timeline, programme, 1)
     timeline.announce(programme.announcement())
@@ -159,7 +164,7 @@ def test_packets_that_overtook_their_announcement_are_played() -> None:
 
 def test_packets_of_nobody_are_given_up_and_counted() -> None:
     counters = Counters()
-    timeline = Timeline(counters)
+    timeline = make_timeline(counters)
     for index in range(500):
         insert(timeline, OnAir(1, DAY_NS), index)
     assert counters.packets_discarded == counters.packets_received == 400
@@ -169,7 +174,7 @@ def test_packets_of_nobody_are_given_up_and_counted() -> None:
 def test_each_packet_goes_to_the_programme_on_whose_grid_it_lies() -> None:
     """Around a switch, whatever was announced by then; no marker is looked at."""
     counters = Counters()
-    timeline = Timeline(counters)
+    timeline = make_timeline(counters)
     weak, strong = OnAir(1, DAY_NS), OnAir(2, DAY_NS + 50_000_000 + 7_000_000)
     timeline.announce(weak.announcement())
     for index in range(4):
@@ -185,7 +190,7 @@ def test_each_packet_goes_to_the_programme_on_whose_grid_it_lies() -> None:
 
 
 def test_two_programmes_on_one_grid_are_told_apart_by_what_is_heard() -> None:
-    timeline = Timeline(Counters())
+    timeline = make_timeline(Counters())
     weak, strong = OnAir(1, DAY_NS), OnAir(2, DAY_NS + 10 * FRAME_NS)
     timeline.announce(weak.announcement())
     timeline.announce(strong.announcement())
@@ -203,7 +208,7 @@ def test_two_programmes_on_one_grid_are_told_apart_by_what_is_heard() -> None:
 
 
 def test_nothing_is_expected_but_while_a_programme_is_announced() -> None:
-    timeline = Timeline(Counters())
+    timeline = make_timeline(Counters())
     assert not timeline.expects_packets
     timeline.announce(OnAir(1, 0).announcement())
     assert timeline.expects_packets

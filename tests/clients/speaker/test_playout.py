@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from clients.speaker.playout import STEP_SAMPLES, Playout
 from streamer.media.frame import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from streamer.media.opus import OpusDecoder, OpusEncoder
-from streamer.wire.control import Idle, Programme, ProgrammeClass, Settings
+from streamer.wire.control import (
+    Idle,
+    Programme,
+    ProgrammeClass,
+    Receipt,
+    Settings,
+)
 from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
 
 SECOND = SAMPLE_RATE_HZ
@@ -47,10 +53,17 @@ def us(position: int) -> int:
     return position * 1_000_000 // SAMPLE_RATE_HZ
 
 
-def announcement(ssrc: int, *, start: int = START, heard_from: int) -> Programme:
+def announcement(
+    ssrc: int,
+    *,
+    start: int = START,
+    heard_from: int,
+    programme_class: ProgrammeClass = ProgrammeClass.NORMAL,
+    broadcast: str | None = None,
+) -> Programme:
     return Programme(
-        broadcast=f"broadcast-{ssrc}",
-        programme_class=ProgrammeClass.NORMAL,
+        broadcast=broadcast or f"broadcast-{ssrc}",
+        programme_class=programme_class,
         title="",
         ssrc=ssrc,
         payload_type=OPUS_PAYLOAD_TYPE,
@@ -349,6 +362,238 @@ class TestVolume:
         play(playout)
         assert playout.take_level() == pytest.approx(0.125, rel=0.05)
         assert playout.take_level() == 0
+
+
+class TestEmergencies:
+    """Heard at no less than their floor, also by the muted."""
+
+    def heard_at(self, volume: int, floor: int | None) -> Pcm:
+        """Hear 440 Hz, at 0.5 s an emergency of 620 Hz, at 1 s again 440 Hz."""
+        playout = make_playout(*packets(440))
+        playout.on_settings(Settings(volume, DELAY_MS, floor))
+        at, back = START + SECOND // 2, START + SECOND
+        playout.on_programme(
+            announcement(
+                620, start=at, heard_from=at, programme_class=ProgrammeClass.EMERGENCY
+            )
+        )
+        for packet in packets(620):
+            playout.on_packet(packet)
+        playout.on_programme(announcement(440, heard_from=back))
+        heard = play(playout, samples=3 * SECOND // 2)
+        self.steps = playout.steps
+        return heard
+
+    @pytest.mark.parametrize(
+        ("volume", "floor", "percent"),
+        [(0, 70, 70), (50, 70, 70), (90, 70, 90), (50, None, 50), (60, 400, 100)],
+    )
+    def test_the_floor_holds_while_one_is_heard(
+        self, volume: int, floor: int | None, percent: int
+    ) -> None:
+        heard = self.heard_at(volume, floor)
+        gain = (percent / 100) ** 2
+        before, after = heard[960 : SECOND // 2], heard[SECOND + 1_200 :]
+        usual = 0.5 * (volume / 100) ** 2
+        assert power(before, 440) == pytest.approx(usual, rel=0.05)
+        loud = heard[SECOND // 2 + 1_200 : SECOND]
+        assert power(loud, 620) == pytest.approx(0.5 * gain, rel=0.05)
+        assert power(after, 440) == pytest.approx(usual, rel=0.05)
+        assert steepest(heard) < (440 + 620) * SLOPE * 1.1
+
+    def test_what_it_cuts_off_is_not_raised_while_it_fades(self) -> None:
+        muted = self.heard_at(0, 100)
+        assert not muted[: SECOND // 2 - 48].any()
+        assert not muted[SECOND + 1_200 + 48 :].any()
+        assert power(muted[SECOND // 2 + 1_200 : SECOND], 440) < 0.01
+
+    def test_a_new_floor_is_moved_to_along_the_ramp(self) -> None:
+        playout = make_playout()
+        playout.on_programme(
+            announcement(
+                440, heard_from=START, programme_class=ProgrammeClass.EMERGENCY
+            )
+        )
+        for packet in packets(440):
+            playout.on_packet(packet)
+        playout.on_settings(Settings(0, DELAY_MS, 50))
+        soft = play(playout, samples=SECOND // 2)
+        playout.on_settings(Settings(0, DELAY_MS, 100))
+        loud = play(playout, start=START + SECOND // 2, samples=SECOND // 2)
+        assert power(soft[960:], 440) == pytest.approx(0.125, rel=0.05)
+        assert power(loud[1_200:], 440) == pytest.approx(0.5, rel=0.05)
+        assert steepest(np.concatenate((soft, loud))) < 440 * SLOPE * 1.3
+
+
+class TestSilencing:
+    """An instant long past cuts what is held, from where the speaker is."""
+
+    PAST_S = 10
+    DELAY_MS = 1_000
+
+    def cut(self, *words: Idle | Programme) -> tuple[Pcm, Playout]:
+        """Play 0.5 s with a second held, hear *words*, and return the rest."""
+        playout = make_playout(*packets(440))
+        playout.on_settings(Settings(100, self.DELAY_MS))
+        delay = self.DELAY_MS * 48
+        before = play(playout, samples=SECOND // 2, delay=delay)
+        assert power(before[960:], 440) > 0.45
+        for word in words:
+            if isinstance(word, Idle):
+                playout.on_idle(word)
+            else:
+                playout.on_programme(word)
+        after = play(playout, start=START + SECOND // 2, delay=delay)
+        assert steepest(np.concatenate((before, after))) < 440 * SLOPE * 1.3
+        return after, playout
+
+    @property
+    def past(self) -> int:
+        """Ten seconds before what is captured when the word comes."""
+        return START + SECOND // 2 + self.DELAY_MS * 48 - self.PAST_S * SECOND
+
+    def test_by_silence(self) -> None:
+        after, playout = self.cut(Idle(us(self.past)))
+        assert np.abs(after[:480]).max() > 0.3  # it fades
+        assert not after[1_200 + 48 :].any()
+        assert playout.playing is None
+
+    def test_by_another_programme(self) -> None:
+        after, playout = self.cut(announcement(620, heard_from=self.past))
+        assert not after[1_200 + 48 :].any()  # nothing of it came
+        assert playout.playing is not None
+        assert playout.playing.ssrc == 620
+
+    def test_until_it_is_lifted(self) -> None:
+        back = START + SECOND
+        after, _ = self.cut(Idle(us(self.past)), announcement(440, heard_from=back))
+        gap = SECOND // 2
+        assert np.abs(after[1_200 + 48 : gap]).max() < 1e-6
+        expected = HEARD[440][SECOND:][: len(after) - gap]
+        assert np.abs(after[gap:] - expected)[1_200:].max() < 0.005
+
+    def test_what_comes_afterwards_stays_unheard(self) -> None:
+        _, playout = self.cut(Idle(us(self.past)))
+        for packet in packets(440)[75:]:
+            playout.on_packet(packet)
+        late = play(playout, start=START + 3 * SECOND // 2, delay=self.DELAY_MS * 48)
+        assert not late.any()
+
+
+class TestAccounts:
+    """Receipts count what was heard, to the sample."""
+
+    def receipt(self, playout: Playout) -> Receipt:
+        receipt = playout.next_receipt(0)
+        assert receipt is not None
+        return receipt
+
+    def test_from_the_first_sample_to_the_switch(self) -> None:
+        playout = make_playout(*packets(440))
+        playout.on_idle(Idle(us(START + 24_048)))
+        play(playout, start=START - 4_800)
+        assert self.receipt(playout) == Receipt(
+            broadcast="broadcast-440",
+            packets_received=len(packets(440)),
+            total_samples_received=24_048,
+            played_samples=24_048,
+            concealed_samples=0,
+            complete=True,
+            first_played_us=us(START),
+            last_played_us=us(START + 24_047),
+        )
+        assert playout.next_receipt(0) is None
+
+    def test_who_joins_late_has_not_heard_the_beginning(self) -> None:
+        playout = make_playout(*packets(440)[20:30])
+        playout.on_link_lost()
+        play(playout)
+        receipt = self.receipt(playout)
+        assert receipt.played_samples == 9_600
+        assert receipt.concealed_samples == 0
+        assert receipt.first_played_us == us(START + 20 * 960)
+        assert receipt.last_played_us == us(START + 30 * 960 - 1)
+
+    def test_a_silenced_speaker_has_not_heard_what_it_held(self) -> None:
+        playout = make_playout(*packets(440))
+        play(playout, samples=SECOND // 2)
+        playout.on_idle(Idle(us(START - SECOND)))
+        play(playout, start=START + SECOND // 2)
+        receipt = self.receipt(playout)
+        assert 24_000 <= receipt.played_samples < 24_000 + 960  # what was read ahead
+        assert receipt.complete
+
+    def test_one_broadcast_in_two_takes(self) -> None:
+        """Held at 0.5 s, and at 1 s it goes on from there, under another SSRC."""
+        playout = make_playout(*packets(440)[:25])
+        held, on = START + SECOND // 2, START + SECOND
+        playout.on_idle(Idle(us(held)))
+        play(playout, samples=3 * SECOND // 4)
+        first = self.receipt(playout)
+        assert (first.played_samples, first.complete) == (24_000, True)
+        playout.on_programme(
+            announcement(620, start=on, heard_from=on, broadcast="broadcast-440")
+        )
+        for packet in packets(620)[:25]:
+            playout.on_packet(packet)
+        playout.on_idle(Idle(us(on + 24_000)))
+        play(playout, start=START + 3 * SECOND // 4, samples=SECOND // 2)
+        playout.owe_receipt()
+        under_way = self.receipt(playout)
+        assert under_way.played_samples > 24_000
+        assert not under_way.complete
+        play(playout, start=START + 5 * SECOND // 4)
+        assert self.receipt(playout) == replace(
+            first,
+            packets_received=50,
+            total_samples_received=48_000,
+            played_samples=48_000,
+            last_played_us=us(on + 23_999),
+        )
+
+    def test_who_lost_its_zone_goes_on_counting_when_it_is_back(self) -> None:
+        playout = make_playout(*packets(440))
+        at, back, end = (START + n for n in (24_000, 48_000, 72_000))
+        playout.on_programme(announcement(620, start=at, heard_from=at))
+        for packet in packets(620):
+            playout.on_packet(packet)
+        playout.on_programme(announcement(440, heard_from=back))
+        playout.on_idle(Idle(us(end)))
+        play(playout, samples=2 * SECOND)
+        found = {}
+        while receipt := playout.next_receipt(0):
+            found[receipt.broadcast] = receipt
+        assert {b: r.played_samples for b, r in found.items()} == {
+            "broadcast-440": 48_000,
+            "broadcast-620": 24_000,
+        }
+        assert all(receipt.complete for receipt in found.values())
+        assert found["broadcast-440"].last_played_us == us(end - 1)
+
+    @settings(max_examples=25, deadline=None)
+    @given(lost=st.sets(st.integers(0, 49)), end=st.integers(30_000, 47_000))
+    def test_law_what_did_not_come_is_not_played(
+        self, lost: set[int], end: int
+    ) -> None:
+        received = [p for k, p in enumerate(packets(440)) if k not in lost]
+        playout = make_playout(*received)
+        playout.on_idle(Idle(us(START + end)))
+        position = (
+            us(START + end) * 48 // 1_000 - START
+        )  # rounded down to a microsecond
+        play(playout, start=START - 960, samples=SECOND + 1_920)
+        come = [k for k in range(50) if k not in lost and k * 960 < position]
+        receipt = playout.next_receipt(0)
+        if not come:
+            assert receipt is None
+            return
+        assert receipt is not None
+        heard = sum(min(960, position - k * 960) for k in come)
+        assert receipt.played_samples == heard
+        assert receipt.total_samples_received == position - come[0] * 960
+        assert receipt.first_played_us == us(START + come[0] * 960)
+        last = min(position, come[-1] * 960 + 960) - 1
+        assert receipt.last_played_us == us(START + last)
 
 
 @settings(max_examples=20, deadline=None)

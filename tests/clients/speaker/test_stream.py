@@ -7,6 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.speaker.receipts import Account
 from clients.speaker.stream import Counters, Holes, Stream, us_to_position
 from streamer.wire.control import Programme, ProgrammeClass
 from streamer.wire.rtp import RtpPacket
@@ -21,6 +22,10 @@ def programme(*, timestamp: int, clock_us: int) -> Programme:
 
 def rtp(timestamp: int, *, sequence: int = 0) -> RtpPacket:
     return RtpPacket(111, sequence, timestamp % (1 << 32), 1, SILENT_FRAME)
+
+
+def make_stream(announced: Programme, counters: Counters | None = None) -> Stream:
+    return Stream(announced, counters or Counters(), Account(announced.broadcast))
 
 
 @given(
@@ -51,13 +56,13 @@ def test_a_jump_of_the_sequence_does_not_fill_the_memory() -> None:
 def test_joins_thirteen_hours_after_the_announced_timestamp() -> None:
     """More than half the range of a timestamp; FORMAT.md says modulo 2**32."""
     late = 13 * HOUR_SAMPLES
-    stream = Stream(programme(timestamp=0xFFFF_FF00, clock_us=500), Counters())
+    stream = make_stream(programme(timestamp=0xFFFF_FF00, clock_us=500))
     stream.insert(rtp(0xFFFF_FF00 + late))
     assert stream.newest_end == us_to_position(500) + late + 960
 
 
 def test_timestamps_wrap_every_day_and_go_on() -> None:
-    stream = Stream(programme(timestamp=0, clock_us=0), Counters())
+    stream = make_stream(programme(timestamp=0, clock_us=0))
     for hours in range(0, 60, 10):
         stream.skip(hours * HOUR_SAMPLES - 960)
         stream.insert(rtp(hours * HOUR_SAMPLES, sequence=hours))
@@ -65,7 +70,7 @@ def test_timestamps_wrap_every_day_and_go_on() -> None:
 
 
 def test_a_newer_announcement_may_be_anchored_elsewhere() -> None:
-    stream = Stream(programme(timestamp=0, clock_us=0), Counters())
+    stream = make_stream(programme(timestamp=0, clock_us=0))
     stream.insert(rtp(0))
     stream.announce(programme(timestamp=96_000, clock_us=2_000_000))
     stream.insert(rtp(96_960, sequence=40))
@@ -74,7 +79,7 @@ def test_a_newer_announcement_may_be_anchored_elsewhere() -> None:
 
 def test_what_was_not_sent_during_an_absence_is_not_lost() -> None:
     counters = Counters()
-    stream = Stream(programme(timestamp=0, clock_us=0), counters)
+    stream = make_stream(programme(timestamp=0, clock_us=0), counters)
     stream.insert(rtp(0, sequence=0))
     stream.announce(programme(timestamp=0, clock_us=0))
     stream.insert(rtp(960 * 500, sequence=500))

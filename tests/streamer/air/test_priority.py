@@ -10,6 +10,8 @@ from streamer.air.priority import (
     CLASS_ORDER,
     ORIGIN_ORDER,
     AirProgramme,
+    Comeback,
+    Conflict,
     Origin,
     standing,
 )
@@ -84,3 +86,38 @@ def test_two_of_one_millisecond_are_still_told_apart(
     one = programme(programme_class, COMMUNE, 1, "one")
     two = programme(programme_class, COMMUNE, 1, "two")
     assert standing(one) < standing(two)
+
+
+@pytest.mark.parametrize("kind", [NORMAL, PRIORITY])
+def test_one_that_takes_over_goes_before_the_earlier_and_the_later(
+    kind: ProgrammeClass,
+) -> None:
+    early, late = (programme(kind, COMMUNE, order) for order in (1, 3))
+    taker, later_taker = (
+        AirProgramme("t", kind, COMMUNE, ("z",), order, conflict=Conflict.TAKE_OVER)
+        for order in (2, 4)
+    )
+    ordered = sorted([early, late, taker, later_taker], key=standing, reverse=True)
+    assert ordered == [later_taker, taker, early, late]
+
+
+@pytest.mark.parametrize(
+    ("comeback", "waits", "holds", "restarts"),
+    [
+        (Comeback.REJOIN, False, False, False),
+        (Comeback.RESUME, True, True, False),
+        (Comeback.RESTART, True, True, True),
+        (Comeback.DROP, True, True, True),
+        (Comeback.REPLAY, True, False, False),
+    ],
+)
+def test_what_a_source_that_can_stand_still_does(
+    comeback: Comeback, waits: bool, holds: bool, restarts: bool
+) -> None:
+    made = AirProgramme(
+        "f", NORMAL, COMMUNE, ("z",), 1, comeback=comeback, can_hold=True
+    )
+    assert (made.waits_to_begin, made.holds, made.restarts) == (waits, holds, restarts)
+    live = AirProgramme("m", NORMAL, COMMUNE, ("z",), 1, comeback=comeback)
+    assert not live.waits_to_begin
+    assert not live.holds

@@ -77,6 +77,21 @@ def test_playout_delay_is_inherited(zone_id: str, delay_ms: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone_id", "percent"),
+    [("bac-ninh", None), ("dai-dong", 80), ("thon-dong", 80), ("cum-1", 0)],
+)
+def test_the_floor_of_emergencies_is_inherited(
+    zone_id: str, percent: int | None
+) -> None:
+    """A floor of nothing is a floor: it is not looked for further up."""
+    floors = {"dai-dong": 80, "thon-tay": 0}
+    tree = ZoneTree(
+        replace(each, emergency_volume_percent=floors.get(each.id)) for each in BAC_NINH
+    )
+    assert tree.effective_emergency_volume_percent(zone_id) == percent
+
+
+@pytest.mark.parametrize(
     ("marked", "public"),
     [
         ("bac-ninh", {zone.id for zone in BAC_NINH}),
@@ -130,6 +145,7 @@ class TestRefuses:
             tree.ancestors,
             tree.number,
             tree.effective_playout_delay_ms,
+            tree.effective_emergency_volume_percent,
             lambda zone_id: tree.covered(["tien-du", zone_id]),
         ):
             with pytest.raises(UnknownZoneError, match="'ha-noi' is unknown") as caught:

@@ -29,6 +29,8 @@ MS = 1_000_000
 LOOKAHEAD_NS = 6_500_000
 START_NS = 1_000_000 * MS
 DELAY_MS = 400
+REACH_NS = 10_000 * MS
+"How far back a zone is silenced."
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,16 @@ class Rig:
         delay_ms: int = 0,
         programme_class: ProgrammeClass = ProgrammeClass.NORMAL,
         accepted_ns: int | None = None,
+        broadcast_id: str | None = None,
+        origin_ns: int | None = None,
     ) -> OnTheAir:
         """Start a programme whose source is *delay_ms* late, heard at once."""
-        origin_ns = self.now_ns - delay_ms * MS - LOOKAHEAD_NS
-        on_air = OnAir(ssrc, f"b{ssrc}", programme_class, "", 0, origin_ns, accepted_ns)
+        if origin_ns is None:
+            origin_ns = self.now_ns - delay_ms * MS - LOOKAHEAD_NS
+        broadcast_id = broadcast_id or f"b{ssrc}"
+        on_air = OnAir(
+            ssrc, broadcast_id, programme_class, "", 0, origin_ns, accepted_ns
+        )
         programme = self.programmes[ssrc] = OnTheAir(on_air)
         switch = Switch(zone_ids, ssrc, origin_ns)
         self.hub.on_air_change(AirChange((on_air,), (switch,)))
@@ -167,6 +175,12 @@ class Rig:
 
     def switch(self, zone_ids: tuple[str, ...], ssrc: int | None, at_ns: int) -> None:
         self.hub.on_air_change(AirChange(switches=(Switch(zone_ids, ssrc, at_ns),)))
+
+    def silence(self, *zone_ids: str) -> int:
+        """Silence zones at once; return the instant that is announced."""
+        from_ns = self.now_ns - REACH_NS
+        self.switch(zone_ids, None, from_ns)
+        return from_ns // 1000
 
     def end(self, ssrc: int, *switches: Switch) -> None:
         del self.programmes[ssrc]

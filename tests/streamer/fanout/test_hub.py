@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -23,6 +24,7 @@ from tests.streamer.fanout.rig import (
     DELAY_MS,
     LOOKAHEAD_NS,
     MS,
+    REACH_NS,
     START_NS,
     Heard,
     Rig,
@@ -230,6 +232,154 @@ class TestSwitching:
         assert dropped == 1
 
 
+class TestSilencing:
+    """A switch to an instant long past: nothing that is held shall be heard."""
+
+    @pytest.mark.parametrize("ptime_ms", [20, 40, 60])
+    def test_the_announcement_is_the_last_word(self, rig: Rig, ptime_ms: int) -> None:
+        listeners = [rig.join("a", ptime_ms=ptime_ms) for _ in range(3)]
+        rig.start(NORMAL, "a", delay_ms=200)
+        rig.tick(50)
+        for listener in listeners:
+            listener.taken.clear()
+        from_us = rig.silence("a")
+        rig.tick(30)
+        for listener in listeners:
+            assert events_of(listener) == [Idle(from_us)]
+
+    def test_a_tail_under_way_is_cut(self, rig: Rig) -> None:
+        listener, other = rig.join("a"), rig.join("b")
+        rig.start(NORMAL, "a", "b", delay_ms=200)
+        rig.tick(50)
+        rig.start(OTHER, "a", "b")
+        rig.tick(2)
+        listener.taken.clear()
+        from_us = rig.silence("a")
+        rig.tick(30)
+        assert events_of(listener) == [Idle(from_us)]
+        assert indexes(events_of(other), NORMAL) == list(range(60))
+
+    def test_what_just_ended_is_not_played_to_its_end(self, rig: Rig) -> None:
+        listener = rig.join("a")
+        programme = rig.start(NORMAL, "a", delay_ms=200)
+        rig.tick(50)
+        rig.switch(("a",), None, programme.end_ns + 100 * MS)
+        rig.tick()
+        listener.taken.clear()
+        from_us = rig.silence("a")
+        rig.silence("a")  # again is no change
+        rig.tick(30)
+        assert events_of(listener)[0] == Idle(from_us)
+        assert indexes(events_of(listener), NORMAL) == []
+
+    def test_who_joins_meanwhile_hears_nothing(self, rig: Rig) -> None:
+        rig.start(NORMAL, "a")
+        rig.tick(50)
+        from_us = rig.silence("a")
+        rig.tick(5)
+        listener = rig.join("a")
+        rig.tick(5)
+        assert events_of(listener)[2:] == [Idle(from_us)]
+
+    def test_who_is_moved_there_is_cut_short(self, rig: Rig) -> None:
+        listener = rig.join("b", speaker_id="s")
+        rig.start(NORMAL, "a")
+        rig.start(OTHER, "b", delay_ms=200)
+        rig.tick(50)
+        from_us = rig.silence("a")
+        rig.tick(5)
+        listener.taken.clear()
+        rig.hub.update(ListenerIdentity("s", "a", 70, DELAY_MS))
+        rig.tick(30)
+        assert events_of(listener) == [Welcome("s", "a", 20), Idle(from_us)]
+
+    def test_who_was_stalled_is_told_when_it_recovers(self, rig: Rig) -> None:
+        listener = rig.join("a")
+        rig.start(NORMAL, "a")
+        rig.tick(50)
+        listener.stalled = True
+        rig.tick(2)
+        from_us = rig.silence("a")
+        rig.tick(5)
+        listener.stalled = False
+        rig.tick()
+        listener.taken.clear()
+        rig.hub.tend()
+        rig.tick(5)
+        assert events_of(listener)[2:] == [Idle(from_us)]
+
+    def test_the_return_has_its_announcement_and_preroll(self, rig: Rig) -> None:
+        listener = rig.join("a")
+        programme = rig.start(NORMAL, "a")
+        rig.tick(50)
+        rig.silence("a")
+        rig.tick(50)
+        listener.taken.clear()
+        back_ns = rig.now_ns
+        rig.switch(("a",), NORMAL, back_ns)
+        rig.tick(5)
+        (word,) = announced(events_of(listener))
+        assert word.from_us == back_ns // 1000
+        wanted = [
+            packet.index
+            for packet in programme.packets
+            if packet.capture_ns >= back_ns - 80 * MS
+        ]
+        assert indexes(events_of(listener), NORMAL) == wanted
+
+    def test_a_programme_since_long_ago_is_sent_from_what_can_be_played(
+        self, rig: Rig
+    ) -> None:
+        listener = rig.join("a")
+        programme = rig.start(NORMAL, "b")
+        rig.tick(400)
+        rig.switch(("a",), NORMAL, rig.now_ns - REACH_NS)
+        rig.turn()
+        (first, *_) = indexes(events_of(listener), NORMAL)
+        playable_ns = rig.now_ns - DELAY_MS * MS
+        assert playable_ns - 80 * MS <= programme.packets[first].capture_ns
+        assert programme.packets[first].capture_ns < playable_ns
+
+
+class TestTakes:
+    """One broadcast under several SSRCs, one after the other."""
+
+    @pytest.mark.parametrize("ptime_ms", [20, 60])
+    def test_the_second_is_a_programme_like_any_other(
+        self, rig: Rig, ptime_ms: int
+    ) -> None:
+        listener = rig.join("a", ptime_ms=ptime_ms)
+        first = rig.start(NORMAL, "a", broadcast_id="b")
+        rig.tick(10)
+        emergency = rig.start(OTHER, "a")
+        rig.end(NORMAL)
+        rig.tick(20)
+        rig.end(OTHER, Switch(("a",), None, emergency.end_ns))
+        second = rig.start(NORMAL + 2, "a", broadcast_id="b")
+        rig.tick(12)
+        events = events_of(listener)
+        words = [a for a in announced(events) if isinstance(a, Programme)]
+        assert [(w.broadcast, w.ssrc) for w in words] == [
+            ("b", NORMAL),
+            (f"b{OTHER}", OTHER),
+            ("b", NORMAL + 2),
+        ]
+        assert words[2].from_us == second.on_air.origin_ns // 1000
+        assert len(indexes(events, NORMAL)) == len(first.packets)
+        assert indexes(events, NORMAL + 2) == list(range(12))
+        assert rig.hub.programmes_by_class() == {"normal": 1}
+
+    def test_the_second_may_follow_at_once(self, rig: Rig) -> None:
+        listener = rig.join("a", ptime_ms=60)
+        first = rig.start(NORMAL, "a", broadcast_id="b")
+        rig.tick(10)
+        rig.start(OTHER, "a", broadcast_id="b", origin_ns=first.end_ns)
+        rig.end(NORMAL)
+        rig.tick(12)
+        assert indexes(events_of(listener), NORMAL) == list(range(10))
+        assert indexes(events_of(listener), OTHER) == list(range(12))
+
+
 class TestSpeakersThatChange:
     """What the API's changes do."""
 
@@ -238,6 +388,14 @@ class TestSpeakersThatChange:
         rig.hub.update(ListenerIdentity("s", "a", 5, 1000))
         rig.turn()
         assert events_of(listener)[3:] == [Settings(5, 1000)]
+
+    def test_a_new_floor_of_emergencies_is_told(self, rig: Rig) -> None:
+        listener = rig.join("a", speaker_id="s")
+        floor = replace(listener.identity, emergency_volume_percent=80)
+        rig.hub.update(floor)
+        rig.hub.update(floor)
+        rig.turn()
+        assert events_of(listener)[3:] == [Settings(70, DELAY_MS, 80)]
 
     def test_the_same_identity_again_tells_nothing(self, rig: Rig) -> None:
         listener = rig.join("a", speaker_id="s")

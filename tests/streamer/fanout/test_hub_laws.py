@@ -12,10 +12,19 @@ from streamer.fanout.hub import PREROLL_NS
 from streamer.fanout.listener import FakeListener, ListenerIdentity
 from streamer.media.frame import FRAME_NS, ProgrammePacket
 from streamer.wire.control import Idle, Programme, ServerMessage
-from tests.streamer.fanout.rig import DELAY_MS, MS, Heard, OnTheAir, Rig, events_of
+from tests.streamer.fanout.rig import (
+    DELAY_MS,
+    MS,
+    Heard,
+    OnTheAir,
+    Rig,
+    announced,
+    events_of,
+)
 
 ZONES = ("a", "b", "c")
 LATEST_SOURCE_MS = 200
+FOREVER_NS = 1 << 62
 zone = st.sampled_from(ZONES)
 zones = st.sets(zone, min_size=1).map(sorted).map(tuple)
 ptime = st.sampled_from((20, 40, 60))
@@ -27,6 +36,7 @@ steps = st.one_of(
     st.tuples(st.just("move"), st.integers(0, 9), zone),
     st.tuples(st.just("start"), zones, st.sampled_from((0, 50, LATEST_SOURCE_MS))),
     st.tuples(st.just("end"), st.integers(0, 9), st.none() | st.integers(0, 9)),
+    st.tuples(st.just("silence"), zones),
     st.tuples(st.just("stall"), st.integers(0, 9)),
     st.tuples(st.just("flow"), st.integers(0, 9)),
 )
@@ -81,6 +91,9 @@ class Story:
         end_ns = self.rig.programmes[ssrc].end_ns
         self.rig.end(ssrc, Switch(ZONES, to, end_ns))
 
+    def silence(self, zone_ids: tuple[str, ...]) -> None:
+        self.rig.silence(*zone_ids)
+
     def stall(self, number: int) -> None:
         if (listener := self.pick(number)) is not None:
             listener.stalled = True
@@ -110,8 +123,9 @@ def stays_of(events: list[ServerMessage | Heard]) -> list[Stay]:
     stays: list[Stay] = []
     for event in events:
         if isinstance(event, Programme | Idle):
-            if stays and stays[-1].until_ns is None:
-                stays[-1].until_ns = event.from_us * 1000
+            # The last word about an instant counts, also for what went before.
+            for stay in stays:
+                stay.until_ns = min(stay.until_ns or FOREVER_NS, event.from_us * 1000)
             if isinstance(event, Programme):
                 stays.append(Stay(event.ssrc, event.from_us * 1000, None, []))
         elif isinstance(event, Heard):
@@ -200,6 +214,30 @@ def test_law_who_stalls_gets_nothing_twice_and_ends_at_the_live_edge(
             newest = len(result.all_programmes[stays[-1].ssrc].packets) - 1
             behind = newest - stays[-1].indexes[-1]
             assert behind < listener.ptime_ms // 20, stays[-1]
+
+
+@given(st.lists(steps, max_size=40), zones, st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_law_a_silenced_zone_is_sent_nothing(
+    story: list[tuple[object, ...]], zone_ids: tuple[str, ...], ring: bool
+) -> None:
+    """No remainder, no tail: only that it hears nothing, to who had not been told."""
+    result = Story(ring=ring)
+    for step in story:
+        result.perform(*step)  # type: ignore[arg-type]
+    result.silence(zone_ids)
+    result.rig.turn()
+    silenced = [
+        listener
+        for listener in set(result.joined_ns) - result.ever_stalled - result.left
+        if result.rig.hub.identity_of(listener).zone_id in zone_ids
+    ]
+    for listener in silenced:
+        assert isinstance(announced(events_of(listener))[-1], Idle)
+        listener.taken.clear()
+    result.rig.tick(20)
+    for listener in silenced:
+        assert events_of(listener) == []
 
 
 @given(st.lists(steps, max_size=40), st.booleans())

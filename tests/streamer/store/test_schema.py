@@ -13,9 +13,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from streamer.air.zones import Zone
-from streamer.store import migrate, schema
+from streamer.store import migrate, schema, schema_timetable
+from streamer.store.asrunevents import AsRunEntry
 from streamer.store.database import Database
+from streamer.store.enrolments import Enrolment
+from streamer.store.outcomes import Outcome
+from streamer.store.receipts import StoredReceipt
 from streamer.store.records import AudioFile, Broadcast, Interval, Speaker, Token
+from streamer.store.silences import Silence
 
 
 def differences(connection: sa.Connection) -> list[Any]:
@@ -40,7 +45,7 @@ async def test_migrating_twice_changes_nothing(url: str) -> None:
             versions = await connection.scalars(
                 sa.text("SELECT version_num FROM alembic_version")
             )
-            assert versions.all() == ["0002"]
+            assert versions.all() == ["0004"]
 
 
 async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> None:
@@ -58,6 +63,26 @@ async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> N
                 sa.select(schema.zones.c.id, schema.zones.c.public)
             )
             assert kept.all() == [("a", False)]
+
+
+async def test_speakers_of_the_second_version_stood_where_they_stand(url: str) -> None:
+    async with Database(url) as database:
+        async with database.writing() as connection:
+            await connection.run_sync(
+                lambda c: command.upgrade(migrate.configured(c), "0002")
+            )
+            for statement in (
+                "INSERT INTO zones (id, name, level) VALUES ('z', 'Z', 'village')",
+                "INSERT INTO speakers (id, name, zone_id, volume_percent, secret_hash,"
+                " created_utc) VALUES ('s', 'S', 'z', 100, '', 7000000)",
+            ):
+                await connection.execute(sa.text(statement))
+            await connection.run_sync(migrate.upgrade)
+        async with database.reading() as connection:
+            kept = await connection.execute(
+                sa.text("SELECT speaker_id, zone_id, from_utc, to_utc FROM enrolments")
+            )
+            assert kept.all() == [("s", "z", 7000000, None)]
 
 
 async def test_migrations_can_be_taken_back(url: str) -> None:
@@ -80,6 +105,11 @@ async def test_migrations_can_be_taken_back(url: str) -> None:
         (schema.files, AudioFile, set()),
         (schema.broadcasts, Broadcast, set()),
         (schema.broadcast_intervals, Interval, {"serial"}),
+        (schema.asrun_events, AsRunEntry, set()),
+        (schema.receipts, StoredReceipt, set()),
+        (schema.enrolments, Enrolment, {"serial"}),
+        (schema.silences, Silence, set()),
+        (schema_timetable.schedule_outcomes, Outcome, set()),
     ],
 )
 def test_each_field_is_a_column(

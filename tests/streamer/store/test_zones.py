@@ -43,6 +43,15 @@ async def test_an_id_of_ones_own_is_kept(store: Store) -> None:
     assert zone == Zone("p1", None, "Bắc Ninh", ZoneLevel.PROVINCE, 150)
 
 
+async def test_the_floor_of_emergencies_is_kept_and_taken_away(store: Store) -> None:
+    zone = await store.zones.create(
+        name="Bắc Ninh", level=ZoneLevel.PROVINCE, emergency_volume_percent=70
+    )
+    assert (await store.zones.get(zone.id)).emergency_volume_percent == 70
+    changed = await store.zones.update(zone.id, emergency_volume_percent=None)
+    assert changed.emergency_volume_percent is None
+
+
 async def test_zones_can_stand_in_zones_that_are_there(store: Store) -> None:
     await store.zones.create_many([BAC_NINH])
     await store.zones.create_many([THON_TAY, DAI_DONG])

@@ -49,6 +49,12 @@ def test_control_that_we_would_write_otherwise(vector: dict[str, Any]) -> None:
     assert members_of(message) == vector["message"]
 
 
+@pytest.mark.parametrize("vector", VECTORS["control_read_only_from_listener"])
+def test_control_that_a_listener_would_write_otherwise(vector: dict[str, Any]) -> None:
+    message = control.parse_from_listener(vector["text"])
+    assert members_of(message) == vector["message"]
+
+
 @pytest.mark.parametrize("text", VECTORS["control_unknown"])
 def test_control_of_an_unknown_type(text: str) -> None:
     with pytest.raises(UnknownMessageError, match="unknown message type"):
@@ -59,6 +65,13 @@ def test_control_of_an_unknown_type(text: str) -> None:
 def test_control_that_is_refused(text: str) -> None:
     with pytest.raises(RemoteWireError) as refused:
         control.parse_from_server(text)
+    assert not isinstance(refused.value, UnknownMessageError)
+
+
+@pytest.mark.parametrize("text", VECTORS["control_refused_from_listener"])
+def test_control_of_a_listener_that_is_refused(text: str) -> None:
+    with pytest.raises(RemoteWireError) as refused:
+        control.parse_from_listener(text)
     assert not isinstance(refused.value, UnknownMessageError)
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -30,7 +31,12 @@ from streamer.fanout.webrtc.fanout import (
 )
 from streamer.fanout.webrtc.peer import Peer, Target
 from streamer.fanout.webrtc.srtp import Outlet, SrtpSession
-from streamer.media.frame import FRAME_NS, FRAME_SAMPLES, ProgrammePacket
+from streamer.media.frame import (
+    FRAME_NS,
+    FRAME_SAMPLES,
+    ProgrammePacket,
+    ns_to_samples,
+)
 from streamer.wire import red
 from streamer.wire.control import ProgrammeClass
 from streamer.wire.rtcp import Feedback, Nack, parse
@@ -129,10 +135,14 @@ class Station:
         for packet in self.fanout.answer(peer, feedback):
             self.endpoint.send(peer, packet)
 
-    def join(self, target: Target, *, red: bool = False) -> Listener:
+    def join(
+        self, target: Target, *, red: bool = False, keeps_clock: bool = False
+    ) -> Listener:
         listener = Listener(len(self.listeners), red=red)
         offer = listener.light.offer()
-        listener.peer, answer = self.endpoint.accept(offer, target, now_ns=0)
+        listener.peer, answer = self.endpoint.accept(
+            offer, target, now_ns=0, keeps_clock=keeps_clock
+        )
         listener.light.accept(answer)
         listener.light.poll(now_ns=0)
         self.listeners.append(listener)
@@ -165,9 +175,10 @@ class Station:
         )
         self.fanout.on_air_change(AirChange(started=(on_air,)))
 
-    def switch(self, ssrc: int | None, zone_id: str = "z") -> None:
-        change = AirChange(switches=(Switch((zone_id,), ssrc, 0),))
+    def switch(self, ssrc: int | None, zone_id: str = "z", *, from_ns: int = 0) -> None:
+        change = AirChange(switches=(Switch((zone_id,), ssrc, from_ns),))
         self.fanout.on_air_change(change)
+        self.drain()
 
     def air(self, ssrc: int, index: int, *, origin_ns: int = 0) -> bytes:
         payload = b"%d/%d" % (ssrc, index)
@@ -176,9 +187,12 @@ class Station:
         self.fanout.on_packet(
             ProgrammePacket(ssrc, index, rtp, capture_ns, due_ns=capture_ns)
         )
+        self.drain()
+        return payload
+
+    def drain(self) -> None:
         for listener in self.listeners:
             listener.drain()
-        return payload
 
     def close(self) -> None:
         self.socket.close()
@@ -254,18 +268,120 @@ def test_a_lost_packet_is_sent_again_as_it_was(station: Station) -> None:
     for k in range(4):
         station.air(2, k)
     for listener in station.listeners:
-        originals, listener.heard = listener.heard, []
-        wanted = tuple(packet.sequence for packet in originals)
-        keys = listener.light.keys
-        assert keys is not None
-        nack = _nack_bytes(wanted)
-        protected = SrtpSession(keys).protect_rtcp(nack)
-        listener.socket.sendto(protected, station.socket.getsockname())
-        # The listener's libsrtp refuses what it already had: read with fresh eyes.
-        listener.light.forget_replays()
-        station.pump(listener)
-        assert listener.heard == originals
+        assert asked_again(station, listener) == listener.heard
     assert station.tally.counts["resent"] == 16
+
+
+def asked_again(station: Station, listener: Listener) -> list[RtpPacket]:
+    """Return what comes when *listener* asks for all it ever heard."""
+    originals, listener.heard = listener.heard, []
+    keys = listener.light.keys
+    assert keys is not None
+    nack = _nack_bytes(tuple(packet.sequence for packet in originals))
+    protected = SrtpSession(keys).protect_rtcp(nack)
+    listener.socket.sendto(protected, station.socket.getsockname())
+    # The listener's libsrtp refuses what it already had: read with fresh eyes.
+    listener.light.forget_replays()
+    station.pump(listener)
+    again, listener.heard = listener.heard, originals
+    return again
+
+
+LATE_NS = 100_000_000
+"A microphone's samples are older than a file's when they are sent."
+
+
+@pytest.mark.parametrize("red", [False, True])
+def test_a_speaker_hears_to_the_end_what_a_faster_source_cuts_off(
+    station: Station, red: bool
+) -> None:
+    speaker = station.join(Target(zone_id="z"), red=red, keeps_clock=True)
+    browser = station.join(Target(zone_id="z"), red=red)
+    station.start(1, origin_ns=-LATE_NS)
+    station.switch(1, from_ns=-LATE_NS)
+    for k in range(10):
+        station.air(1, k, origin_ns=-LATE_NS)
+    station.start(2)
+    station.switch(2, from_ns=10 * FRAME_NS)
+    for k in range(10, 20):
+        station.air(1, k, origin_ns=-LATE_NS)
+        station.air(2, k)
+    ones = [p for p in speaker.payloads() if p.startswith(b"1/")]
+    assert ones == [b"1/%d" % k for k in range(15)]  # captured before the switch
+    assert browser.payloads() == [
+        *(b"1/%d" % k for k in range(10)),
+        *(b"2/%d" % k for k in range(10, 20)),
+    ]
+    assert_continuous(speaker)
+    assert asked_again(station, speaker) == speaker.heard
+    assert {b - a for a, b in pairwise(p.timestamp for p in browser.heard)} == {960}
+
+
+def test_a_speaker_gets_preroll_and_a_browser_does_not(station: Station) -> None:
+    speaker = station.join(Target(zone_id="z"), keeps_clock=True)
+    browser = station.join(Target(zone_id="z"))
+    elsewhere = station.join(Target(zone_id="y"), keeps_clock=True)
+    station.start(1)
+    station.switch(1, "y")
+    for k in range(20):
+        station.air(1, k)
+    station.switch(1, from_ns=19 * FRAME_NS)
+    station.air(1, 20)
+    assert speaker.payloads() == [b"1/%d" % k for k in range(15, 21)]
+    assert [packet.marker for packet in speaker.heard] == [True] + [False] * 5
+    assert browser.payloads() == [b"1/20"]
+    assert elsewhere.payloads() == [b"1/%d" % k for k in range(21)]
+    for listener in station.listeners:
+        assert_continuous(listener)
+        assert asked_again(station, listener) == listener.heard
+
+
+def test_a_silenced_speaker_is_sent_nothing_more(station: Station) -> None:
+    speaker = station.join(Target(zone_id="z"), keeps_clock=True)
+    station.start(1, origin_ns=-LATE_NS)
+    station.switch(1, from_ns=-LATE_NS)
+    for k in range(10):
+        station.air(1, k, origin_ns=-LATE_NS)
+    # A tail is under way when the zone, which hears nothing, is silenced.
+    station.switch(None, from_ns=10 * FRAME_NS)
+    station.air(1, 10, origin_ns=-LATE_NS)
+    assert speaker.payloads()[-1] == b"1/10"
+    station.switch(None, from_ns=10 * FRAME_NS - 10_000_000_000)
+    for k in range(11, 20):
+        station.air(1, k, origin_ns=-LATE_NS)
+    assert speaker.payloads()[-1] == b"1/10"
+
+
+def test_a_silenced_browser_is_sent_nothing_more(station: Station) -> None:
+    browser = station.join(Target(zone_id="z"))
+    station.start(1)
+    station.switch(1)
+    station.air(1, 0)
+    station.switch(None, from_ns=-10_000_000_000)
+    late = station.join(Target(zone_id="z"))
+    station.air(1, 1)
+    assert browser.payloads() == [b"1/0"]
+    assert late.heard == []
+
+
+def test_two_takes_of_a_broadcast_are_one_stream(station: Station) -> None:
+    browser = station.join(Target(zone_id="z"))
+    speaker = station.join(Target(zone_id="z"), keeps_clock=True)
+    for ssrc in (1, 2):
+        on_air = OnAir(ssrc, "b", ProgrammeClass.NORMAL, "", 0, ssrc * FRAME_NS)
+        begin = Switch(("z",), ssrc, on_air.origin_ns)
+        station.fanout.on_air_change(AirChange((on_air,), (begin,)))
+        station.air(ssrc, 0, origin_ns=on_air.origin_ns)
+        hold = Switch(("z",), None, on_air.origin_ns + FRAME_NS)
+        station.fanout.on_air_change(AirChange(switches=(hold,), ended=(ssrc,)))
+    for listener in (browser, speaker):
+        assert listener.payloads() == [b"1/0", b"2/0"]
+        assert_continuous(listener)
+
+
+def assert_continuous(listener: Listener) -> None:
+    numbers = [packet.sequence for packet in listener.heard]
+    assert all((b - a) % 2**16 == 1 for a, b in pairwise(numbers))
 
 
 def test_a_flood_of_nacks_is_cut(station: Station) -> None:
@@ -444,6 +560,78 @@ class Comings(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.station.close()
 
+
+class Overlaps(RuleBasedStateMachine):
+    """Whatever is switched, a speaker gets all that it shall play, and can ask again.
+
+    Programme 1 is on time, 2 and 3 are late.
+    """
+
+    ORIGINS_NS: ClassVar = {1: 0, 2: -60_000_000, 3: -LATE_NS}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.station = Station()
+        self.speakers = [
+            self.station.join(Target(zone_id="z"), red=red, keeps_clock=True)
+            for red in (False, True)
+        ]
+        self.station.join(Target(zone_id="z"))
+        self.index = 0
+        self.stays: list[tuple[int | None, int, int]] = []
+        for ssrc, origin_ns in self.ORIGINS_NS.items():
+            self.station.start(ssrc, origin_ns=origin_ns)
+
+    def captured_ns(self, ssrc: int, index: int) -> int:
+        return self.ORIGINS_NS[ssrc] + index * FRAME_NS
+
+    @rule(ssrc=st.sampled_from([None, 1, 2, 3]), silenced=st.booleans())
+    def switch(self, ssrc: int | None, silenced: bool) -> None:
+        if self.stays and self.stays[-1][0] == ssrc and ssrc is not None:
+            return
+        from_ns = self.index * FRAME_NS - 3_000_000
+        if silenced and ssrc is None:
+            from_ns -= 10_000_000_000
+        # The last word about an instant counts.
+        self.stays = [(s, a, min(b, from_ns)) for s, a, b in self.stays]
+        self.stays.append((ssrc, from_ns, 1 << 62))
+        self.station.switch(ssrc, from_ns=from_ns)
+
+    @rule(frames=st.integers(1, 4))
+    def air(self, frames: int) -> None:
+        for _ in range(frames):
+            for ssrc, origin_ns in self.ORIGINS_NS.items():
+                self.station.air(ssrc, self.index, origin_ns=origin_ns)
+            self.index += 1
+
+    @invariant()
+    def all_is_there(self) -> None:
+        needed = {
+            b"%d/%d" % (ssrc, index)
+            for ssrc, from_ns, until_ns in self.stays[-8:]
+            if ssrc is not None
+            for index in range(self.index)
+            if from_ns <= self.captured_ns(ssrc, index) < until_ns
+        }
+        for speaker in self.speakers:
+            assert needed <= set(speaker.payloads())
+            assert_continuous(speaker)
+            for packet, payload in zip(speaker.heard, speaker.payloads(), strict=True):
+                ssrc, index = map(int, payload.split(b"/"))
+                captured = ns_to_samples(self.captured_ns(ssrc, index))
+                assert packet.timestamp == captured % 2**32
+
+    def teardown(self) -> None:
+        again: list[bool] = []
+        for speaker in self.speakers:
+            speaker.heard = speaker.heard[-20:]
+            again.append(asked_again(self.station, speaker) == speaker.heard)
+        self.station.close()
+        assert all(again)
+
+
+TestOverlaps = Overlaps.TestCase
+TestOverlaps.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 
 TestComings = Comings.TestCase
 TestComings.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
