@@ -212,6 +212,22 @@ class TestTampering:
         assert await fault_of(store, head) is not None
 
 
+@pytest.mark.parametrize(
+    "change_to", ["detail = '{'", "zone_ids = '5'", "at_utc = 999999999999999999"]
+)
+async def test_what_cannot_be_read_is_shown_as_that(
+    url: str, store: Store, change_to: str
+) -> None:
+    await store.asrun.append(MORNING)
+    await change(url, f"UPDATE asrun_events SET {change_to} WHERE serial = 2")
+    entries = await store.asrun.read(limit=10)
+    assert [each.detail.get("unreadable") for each in entries] == [
+        *(None, True, None, None, None)
+    ]
+    assert await store.asrun.unfinished() == {}
+    assert (await fault_of(store) or [0])[0] == 2
+
+
 async def test_the_head_file_is_behind_after_a_crash_and_that_is_no_fault(
     noted: Store, head_path: Path
 ) -> None:
