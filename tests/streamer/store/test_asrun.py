@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from streamer.store import asrun
 from streamer.store.asrunevents import AsRunEvent, AsRunFilter, AsRunKind
 from streamer.store.chain import Head
-from streamer.store.database import Database
+from streamer.store.database import Database, sqlite_url
 from streamer.store.errors import InvalidValueError, StoreUnavailableError
 from streamer.store.headfile import HeadFile
 from streamer.store.store import Store
@@ -277,3 +277,17 @@ class TestUnfinished:
         await store.asrun.append(MORNING[:2])
         await store.asrun.append([event(AsRunKind.SERVER_STARTED, None)])
         assert await store.asrun.unfinished() == {}
+
+
+async def test_only_what_must_outlive_a_power_cut_waits_for_the_disk(
+    tmp_path: Path,
+) -> None:
+    """SQLite: `synchronous` is 1 (NORMAL), 2 (FULL), and stays with a connection."""
+    async with Database(sqlite_url(tmp_path / "x.db")) as database:
+        found = []
+        for durable in (False, True, True, False):
+            async with database.writing(durable=durable) as connection:
+                found.append(await connection.scalar(sa.text("PRAGMA synchronous")))
+        async with database.reading() as connection:
+            found.append(await connection.scalar(sa.text("PRAGMA synchronous")))
+    assert found == [1, 2, 2, 1, 1]
