@@ -32,7 +32,7 @@ from streamer.studio.timetable import ScheduleKeeper
 
 MAX_ENTRIES = 2000
 _TURNS = 1000
-"To catch up with an absence before a change; each finds a hundred starts."
+"To catch up with an absence before a change; each finds a portion of it."
 
 
 class ScheduleFullError(StudioError):
