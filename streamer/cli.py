@@ -33,6 +33,10 @@ token_commands = typer.Typer(
     help="Tokens of people and programs.", no_args_is_help=True
 )
 app.add_typer(token_commands, name="token")
+log_commands = typer.Typer(
+    help="The as-run log: what was on air, where and when.", no_args_is_help=True
+)
+app.add_typer(log_commands, name="log")
 
 LISTEN_PATH = "/v1/listen"
 EXIT_FAILURE = 1
@@ -45,7 +49,12 @@ DataDirectory = Annotated[
     Path | None, typer.Option(help="Database, files, recordings. [loacast-data]")
 ]
 DatabaseUrl = Annotated[
-    str | None, typer.Option(help="SQLAlchemy async URL. [SQLite, data directory]")
+    str | None,
+    typer.Option(
+        "--database-url",
+        "--database",
+        help="SQLAlchemy async URL. [SQLite, data directory]",
+    ),
 ]
 
 
@@ -195,6 +204,61 @@ def create_token(
             settings, name=name, role=role.value, zone_id=zone, expires_utc=expires_utc
         )
     )
+
+
+@log_commands.command("verify")
+def verify_log(
+    *,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(help="A head noted earlier, COUNT:HASH; repeatable."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A whole export as JSON lines instead.")
+    ] = None,
+    config: ConfigFile = None,
+    data_directory: DataDirectory = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Tell whether the log was tampered with, and where; the exit status is 1 then."""
+    settings = _load_config(
+        config, data_directory=data_directory, database_url=database_url
+    )
+    module = _server_module("streamer.app.logbook")
+    raise typer.Exit(module.verify(settings, expected=expect or (), file=file))
+
+
+@log_commands.command("export")
+def export_log(
+    *,
+    kind: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "jsonl",
+    config: ConfigFile = None,
+    data_directory: DataDirectory = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Print the whole log; each line has its hash, and the last one is the head."""
+    settings = _load_config(
+        config, data_directory=data_directory, database_url=database_url
+    )
+    kind = _one_of(kind, ("csv", "jsonl"), "--format")
+    raise typer.Exit(_server_module("streamer.app.logbook").export(settings, kind=kind))
+
+
+@log_commands.command("coverage")
+def tell_coverage(
+    *,
+    month: Annotated[str, typer.Option(help="Such as 2026-11.")],
+    zone: Annotated[str | None, typer.Option(help="This and what is below.")] = None,
+    config: ConfigFile = None,
+    data_directory: DataDirectory = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Tell who received the broadcasts of a month, and who missed what."""
+    settings = _load_config(
+        config, data_directory=data_directory, database_url=database_url
+    )
+    module = _server_module("streamer.app.logbook")
+    raise typer.Exit(module.coverage(settings, month=month, zone_id=zone))
 
 
 def _listen_url(url: str) -> str:

@@ -97,6 +97,18 @@ class Metrics:
             ["transport", "reason"],
             registry=registry,
         )
+        self.air_orders = Counter(
+            "loacast_air_orders",
+            "Sources set in motion, held or ended by what happened on the air.",
+            ["kind"],
+            registry=registry,
+        )
+        self.replays = Counter(
+            "loacast_replays",
+            "Missed parts of broadcasts, by what became of their replay.",
+            ["outcome"],
+            registry=registry,
+        )
         self.recorder_alarms = Counter(
             "loacast_recorder_alarms",
             "Recordings that stopped before their broadcast.",

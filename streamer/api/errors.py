@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from streamer.air.policy import Refusal
 from streamer.air.zones import ZoneError
+from streamer.api.fields import zulu
 from streamer.api.problems import Problem
 from streamer.store.errors import (
     ConflictError,
@@ -24,6 +26,8 @@ from streamer.studio.errors import (
     UnknownBroadcastError,
     UnknownZoneError,
 )
+from streamer.studio.planning import ScheduleFullError
+from streamer.studio.policies import PolicyRefusedError
 
 _BY_TYPE: dict[type[Exception], tuple[int, str]] = {
     UnknownZoneError: (422, "unknown-zone"),
@@ -35,6 +39,7 @@ _BY_TYPE: dict[type[Exception], tuple[int, str]] = {
     ConflictError: (409, "conflict"),
     InvalidValueError: (422, "invalid-request"),
     StoreUnavailableError: (503, "database-unavailable"),
+    ScheduleFullError: (409, "schedule-full"),
 }
 _BY_SLUG = {
     "file-too-large": 413,
@@ -56,6 +61,8 @@ def problem_of(error: Exception) -> Problem:
     """Return the problem that *error* is to a client."""
     if isinstance(error, SourceRefusedError | FileRefusedError):
         return _problem(_BY_SLUG.get(error.slug, _DEFAULT_STATUS), error.slug, error)
+    if isinstance(error, PolicyRefusedError):
+        return _policy_refused(error.refusal)
     if isinstance(error, NotFoundError):
         return _problem(404, f"unknown-{error.kind}", error)
     for base in type(error).__mro__:
@@ -70,6 +77,19 @@ def _problem(status: int, slug: str, error: Exception) -> Problem:
     if isinstance(error, StoreUnavailableError):
         detail = "The database does not answer; what is on air goes on."
     return Problem(status, slug, detail, headers=headers)
+
+
+def _policy_refused(refusal: Refusal) -> Problem:
+    """Return which rule of which zone it is, and when it would be allowed."""
+    allowed = refusal.allowed_from_utc
+    return Problem(
+        403,
+        "policy-refused",
+        refusal.detail,
+        rule=refusal.rule.value,
+        zone_id=refusal.zone_id,
+        allowed_from_utc=zulu(allowed) if allowed else None,
+    )
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:

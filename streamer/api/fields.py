@@ -26,8 +26,8 @@ def _printable(text: str) -> str:
     return text
 
 
-def _zulu(instant: datetime) -> str:
-    """ISO 8601 in UTC with a Z, whole milliseconds."""
+def zulu(instant: datetime) -> str:
+    """Return ISO 8601 in UTC with a Z, whole milliseconds."""
     text = instant.isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
@@ -49,4 +49,4 @@ FileName = Annotated[
 ]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 NewZoneId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Utc = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
+Utc = Annotated[datetime, PlainSerializer(zulu, return_type=str)]

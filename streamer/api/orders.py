@@ -38,7 +38,7 @@ def order(
         source_detail=_detail(new.source),
         zone_ids=zone_ids,
         programme_class=new.programme_class,
-        origin=_origin(principal, services.studio.tree),
+        origin=origin_of(principal, services.studio.tree),
         title=new.title,
         chime=new.chime,
         started_by=principal.name,
@@ -74,8 +74,8 @@ def demand_session(principal: Principal, session_id: str, services: Services) ->
         raise forbidden("This microphone is somebody else's.")
 
 
-def _origin(principal: Principal, tree: ZoneTree) -> Origin:
-    """Whose voice it is: that of the zone which the token is bound to."""
+def origin_of(principal: Principal, tree: ZoneTree) -> Origin:
+    """Return whose voice it is: that of the zone which the token is bound to."""
     if principal.zone_id is None or principal.zone_id not in tree:
         return Origin.PROVINCE
     return _ORIGINS[tree[principal.zone_id].level]

@@ -15,6 +15,7 @@ class Right(enum.Enum):
     READ_SPEAKERS = "see the speakers"
     READ_RECORDINGS = "listen to recordings"
     READ_METRICS = "read the metrics"
+    READ_LOG = "read the log"
     BROADCAST = "broadcast"
     MANAGE = "change zones, speakers and tokens"
 
@@ -25,12 +26,14 @@ _READING = frozenset(
         Right.READ_SPEAKERS,
         Right.READ_RECORDINGS,
         Right.READ_METRICS,
+        Right.READ_LOG,
     }
 )
 RIGHTS: dict[str, frozenset[Right]] = {
     "admin": frozenset(Right),
     "operator": _READING | {Right.BROADCAST},
-    "broadcaster": (_READING - {Right.READ_SPEAKERS}) | {Right.BROADCAST},
+    "broadcaster": (_READING - {Right.READ_SPEAKERS, Right.READ_LOG})
+    | {Right.BROADCAST},
     "monitor": _READING,
 }
 

@@ -12,11 +12,15 @@ from streamer.api import errors, problems
 from streamer.api.gate import Gate, Linger, ResponseHeaders
 from streamer.api.routes import (
     broadcasts,
+    coverage,
     files,
     health,
+    log,
     pages,
+    policies,
     public,
     recordings,
+    schedule,
     server,
     speakers,
     tokens,
@@ -44,6 +48,10 @@ def build(services: Services, *, pages_directory: Path) -> ASGIApp:
     resources = (server, tokens, zones, speakers, files, broadcasts, recordings, public)
     for module in resources:
         app.include_router(module.router, prefix=API_PREFIX)
+    for router in (log.router, log.exports, coverage.router):
+        app.include_router(router, prefix=API_PREFIX)
+    for rules in (schedule, policies):
+        app.include_router(rules.router, prefix=API_PREFIX)
     app.include_router(whip.router)
     app.include_router(health.router)
     pages.mount(app, pages_directory)

@@ -16,6 +16,8 @@ from streamer.metrics import Metrics
 from streamer.store.store import Store
 from streamer.studio.files import FileLibrary
 from streamer.studio.journal import StoreJournal
+from streamer.studio.planning import Planning
+from streamer.studio.policies import PolicyKeeper
 from streamer.studio.studio import Studio
 
 
@@ -41,3 +43,7 @@ class Services:
     listeners: WebRtcListeners | None
     "None where there is no WebRTC."
     webrtc_port: int | None
+    planning: Planning | None = None
+    "None where no schedule is kept."
+    policies: PolicyKeeper | None = None
+    "None where zones have no policies."

@@ -41,6 +41,7 @@ from streamer.store.database import sqlite_url
 from streamer.store.errors import StoreError
 from streamer.store.records import Role
 from streamer.store.store import Store
+from streamer.studio.admission import Admission
 from streamer.studio.files import FileLibrary, FileLimits
 from streamer.studio.journal import StoreJournal
 from streamer.studio.production import Production
@@ -130,7 +131,7 @@ class LoacastServer:
         speakers = SpeakerRegistry(store.speakers, hub, tree)
         await speakers.load()
         journal = StoreJournal(
-            store.broadcasts,
+            store,
             recordings_directory=recordings if config.record else None,
             heartbeat_s=config.heartbeat_s,
         )
@@ -149,7 +150,7 @@ class LoacastServer:
             journal=journal,
             tree=tree,
             production=self._production(metrics),
-            max_programmes=config.max_programmes,
+            admission=Admission(config.max_programmes),
         )
         await stack.enter_async_context(studio)
         census = Census(hub, studio, webrtc=listeners)

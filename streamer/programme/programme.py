@@ -21,6 +21,7 @@ from streamer.media.frame import (
     FRAME_SAMPLES,
     Pcm,
     ProgrammePacket,
+    ns_to_samples,
     samples_to_ns,
     silence,
 )
@@ -62,6 +63,8 @@ class EndReason(StrEnum):
     COMPLETED = "completed"
     STOPPED = "stopped"
     FAILED = "failed"
+    CUT = "cut"
+    "At an instant after which nobody was to hear it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Programme:
         self._samples = 0  # gathered so far, chime included
         self._source_over = False
         self._stopping = False
+        self._cut_ns: int | None = None
         self._failure = ""
         self._end: ProgrammeEnd | None = None
 
@@ -177,11 +181,24 @@ class Programme:
             self._stopping = True
             self._source.finish()
 
+    def cut(self, at_ns: int) -> None:
+        """Ask for an end at a media instant: no packet is made of what is later.
+
+        What was captured is not read to its end, and the source is not told.
+        """
+        self._cut_ns = at_ns
+
+    def samples_before(self, at_ns: int) -> int:
+        """Return how many samples of chime and source lie before a media instant."""
+        decoded = ns_to_samples(max(0, at_ns - self.origin_ns))
+        return max(0, decoded - self._lookahead)
+
     def step(self, now_ns: int) -> ProgrammePacket | None:
         """Return the next packet if it is due; call again until None, then see `end`.
 
         Blocks as long as the source's `read` does.
         """
+        self._obey_cut()
         if self._end is not None or now_ns < self.next_due_ns:
             return None
         if now_ns - self.next_due_ns > MAX_LATE_NS:
@@ -191,6 +208,7 @@ class Programme:
         packet = self._packets.encode(self._conditioner.process(self._gather()))
         if self._source_over and self._is_drained():
             self._finish(*self._outcome())
+        self._obey_cut()
         return packet
 
     def fail(self, detail: str) -> ProgrammeEnd:
@@ -236,6 +254,12 @@ class Programme:
         self._source_over = len(pcm) < samples
         return pcm
 
+    def _obey_cut(self) -> None:
+        """End if the packets reach as far as anybody is to hear."""
+        reached_ns = self.origin_ns + self.frames * FRAME_NS
+        if self._cut_ns is not None and reached_ns >= self._cut_ns:
+            self._finish(EndReason.STOPPED if self._stopping else EndReason.CUT, "")
+
     def _is_drained(self) -> bool:
         """Whether the packets so far hold every sample, look-ahead included."""
         return self.frames * FRAME_SAMPLES >= self._samples + self._lookahead
@@ -250,5 +274,8 @@ class Programme:
     def _finish(self, reason: EndReason, detail: str) -> ProgrammeEnd:
         if self._end is None:
             end_ns = self.origin_ns + self.frames * FRAME_NS
-            self._end = ProgrammeEnd(reason, detail, end_ns, self._samples)
+            # What the look-aheads still hold of a programme that was cut is in none.
+            held = max(0, self.frames * FRAME_SAMPLES - self._lookahead)
+            samples = min(self._samples, held)
+            self._end = ProgrammeEnd(reason, detail, end_ns, samples)
         return self._end

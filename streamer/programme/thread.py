@@ -125,6 +125,10 @@ class ProgrammeThread:
         """Ask for a graceful end; `on_end` follows when the tail has been sent."""
         self._programme.stop()
 
+    def cut(self, at_ns: int) -> None:
+        """End it at a media instant; `on_end` follows within two frames."""
+        self._programme.cut(at_ns)
+
     async def wait(self) -> ProgrammeEnd:
         """Return how it ended, after `on_end` was called."""
         return await asyncio.shield(self._ended)

@@ -12,6 +12,9 @@ from typing import Any
 from streamer.store.chain import Link, canonical
 from streamer.store.columns import us_of_utc, utc_of_us
 
+UNREADABLE = "unreadable"
+"A member that only events have which the log did not write as they stand."
+
 
 class AsRunKind(StrEnum):
     """What happened; at most 16 characters."""
@@ -139,18 +142,26 @@ class AsRunReplay:
 def entry_of(link: Link) -> AsRunEntry:
     """Return what *link* says.
 
-    Raises:
-        ValueError: It was tampered with so that it cannot be read.
+    Of one that was tampered with so that it cannot be read, the instant, the zones
+    and the detail are left out, and the detail says `unreadable`: a page of the log
+    and the start of a server must not fail because of it.
     """
+    try:
+        at_utc = utc_of_us(link.at_utc_us)
+        zone_ids, detail = json.loads(link.zone_ids), json.loads(link.detail)
+        if not isinstance(zone_ids, list) or not isinstance(detail, dict):
+            raise TypeError("neither zones nor a detail")
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        at_utc, zone_ids, detail = utc_of_us(0), [], {UNREADABLE: True}
     return AsRunEntry(
         serial=link.serial,
-        at_utc=utc_of_us(link.at_utc_us),
+        at_utc=at_utc,
         kind=link.kind,
         broadcast_id=link.broadcast_id,
-        zone_ids=tuple(json.loads(link.zone_ids)),
+        zone_ids=tuple(map(str, zone_ids)),
         actor=link.actor,
         cause=link.cause,
-        detail=json.loads(link.detail),
+        detail=detail,
         previous_hash=link.previous_hash,
         hash=link.hash,
     )

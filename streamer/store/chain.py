@@ -34,6 +34,8 @@ GENESIS = hashlib.sha256(b"Loacast as-run log, version 1").hexdigest()
 MAX_EXACT_INTEGER = 2**53 - 1
 "RFC 8785, section 3.2.2.3: beyond it JSON's readers do not agree."
 
+# Made once: to make one costs more than to use it.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,7 +81,7 @@ def canonical(value: Any) -> str:
     '{"a":null,"b":["thôn"]}'
     """
     _require_plain(value)
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     text.encode()  # raises UnicodeEncodeError, a ValueError
     return text
 
@@ -164,16 +166,20 @@ def _hashed(text: str) -> str:
 def _compose(link: Link) -> str:
     """Put the line together; the long members are canonical already."""
     return (
-        f'{{"actor":{json.dumps(link.actor, ensure_ascii=False)}'
+        f'{{"actor":{_member(link.actor)}'
         f',"at_utc":"{utc_text(link.at_utc_us)}"'
-        f',"broadcast_id":{json.dumps(link.broadcast_id, ensure_ascii=False)}'
-        f',"cause":{json.dumps(link.cause, ensure_ascii=False)}'
+        f',"broadcast_id":{_member(link.broadcast_id)}'
+        f',"cause":{_member(link.cause)}'
         f',"detail":{link.detail}'
-        f',"kind":{json.dumps(link.kind, ensure_ascii=False)}'
-        f',"previous_hash":{json.dumps(link.previous_hash, ensure_ascii=False)}'
-        f',"serial":{json.dumps(link.serial)}'
+        f',"kind":{_member(link.kind)}'
+        f',"previous_hash":{_member(link.previous_hash)}'
+        f',"serial":{_member(link.serial)}'
         f',"zone_ids":{link.zone_ids}}}'
     )
+
+
+def _member(value: str | int | None) -> str:
+    return "null" if value is None else _ENCODER.encode(value)
 
 
 def _require_plain(value: Any) -> None:

@@ -29,6 +29,9 @@ class SourceKind(StrEnum):
     FILE = "file"
     TONE = "tone"
     MICROPHONE = "microphone"
+    RECORDING = "recording"
+    RELAY = "relay"
+    PLAYLIST = "playlist"
 
 
 class EndReason(StrEnum):
@@ -42,6 +45,12 @@ class EndReason(StrEnum):
     "Its source died; the detail says of what."
     INTERRUPTED = "interrupted"
     "The server died; seen at the next start."
+    DROPPED = "dropped"
+    "It was interrupted, and was not to come back."
+    SKIPPED = "skipped"
+    "Nobody had heard it for longer than it may be late."
+    LIMITED = "limited"
+    "It lasted as long as the policies of its zones allow."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

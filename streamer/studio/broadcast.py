@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from streamer.air.priority import Origin
+from streamer.air.priority import Comeback, Conflict, Origin
+from streamer.air.replay import DEFAULT_REPLAY_SHARE
 from streamer.media.level import Level
 from streamer.media.source import Source
 from streamer.wire.control import ProgrammeClass
@@ -42,13 +44,45 @@ class BroadcastRequest:
     started_by: str
     "Name of the person or program, for other people."
     token_id: str
+    role: str = "admin"
+    "In whose name policies are asked."
+    conflict: Conflict = Conflict.WAIT
+    comeback: Comeback = Comeback.REJOIN
+    can_hold: bool = False
+    "Its source can stand still and be opened again; its `delay_ns` is 0."
+    skip_after_s: int | None = None
+    "It is over once nobody has heard it for longer than this."
+    replay_share: float = DEFAULT_REPLAY_SHARE
+    "With `Comeback.REPLAY`: zones that missed more get the missed part later."
+    attention_s: int = 0
+    "The attention signal's length; it sounds in the place of the chime."
+    exact: bool = False
+    "Its zones stand for themselves alone, not for what is below them."
+    duration_s: int | None = None
+    "If it is known beforehand; policies may limit it."
+    cause: str | None = None
+    "Why it is aired if nobody asked for it just now: `schedule`, `replay`."
+    more: Mapping[str, Any] = field(default_factory=dict)
+    "For the as-run log, such as the schedule's entry."
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPart:
+    """A source: a part of an earlier broadcast's recording."""
+
+    broadcast_id: str
+    start_samples: int = 0
+    stop_samples: int | None = None
+    "None: to its end."
 
 
 class State(StrEnum):
     """What those who speak must know: whether they are heard."""
 
     WAITING = "waiting"
-    "Heard in no zone now."
+    "Heard in no zone now; it runs on, or has not begun."
+    HELD = "held"
+    "It stands still until it is heard again."
     OPENING = "opening"
     "The chime sounds."
     ON_AIR = "on_air"
@@ -64,6 +98,12 @@ class Reason(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     "The server ended."
+    DROPPED = "dropped"
+    "It was interrupted, and was not to come back."
+    SKIPPED = "skipped"
+    "Nobody had heard it for longer than it may be late."
+    LIMITED = "limited"
+    "It lasted as long as the policies of its zones allow."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +162,8 @@ class BroadcastStatus:
     started_by: str
     accepted_clock_us: int | None
     "The server's media clock when the start was asked for; None after a restart."
-    ssrc: int
+    ssrc: int | None
+    "Of the take that is on air or was last; None while it waits to begin."
     level: Level | None
     heard_by: HeardBy
     recording: RecordingStatus | None

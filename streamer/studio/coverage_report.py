@@ -153,7 +153,10 @@ def month_utc(month: str, time_zone: ZoneInfo) -> tuple[datetime, datetime]:
     begin = datetime(year, number, 1, tzinfo=time_zone)
     next_year, next_month = (year + 1, 1) if number == 12 else (year, number + 1)
     end = datetime(next_year, next_month, 1, tzinfo=time_zone)
-    return begin.astimezone(UTC), end.astimezone(UTC)
+    try:
+        return begin.astimezone(UTC), end.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"the month {month} is beyond what dates can be") from error
 
 
 def played(receipts: Iterable[StoredReceipt]) -> dict[str, list[Played]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class StudioError(Exception):
     """Base of what the studio refuses."""
@@ -21,6 +23,22 @@ class AlreadyEndedError(StudioError):
 
 class TooManyProgrammesError(StudioError):
     """As many broadcasts as this server is set to carry are on air."""
+
+
+class HeldZonesError(StudioError):
+    """The broadcast would have to wait, and was told to be refused instead.
+
+    Args:
+        held: Each zone where it would wait, and the broadcast that holds it.
+    """
+
+    def __init__(self, held: Mapping[str, str]) -> None:
+        super().__init__(f"It would have to wait in {len(held)} zones.")
+        self.held = dict(held)
+
+
+class NotInQueueError(StudioError):
+    """Only priority broadcasts on air have an order that an operator may change."""
 
 
 class StudioClosedError(StudioError):

@@ -1,19 +1,30 @@
-"""The as-run log: what the studio does, written to the store after it was done."""
+"""What the studio does, written to the store after it was done.
+
+Each thing is written twice: to the tables that answers are made of, and to the as-run
+log, which can only grow (`streamer.store.asrun`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Self
 
+import streamer
 from streamer.air.difference import AirStep
-from streamer.store.broadcasts import Broadcasts
+from streamer.store.asrunevents import AsRunEvent
 from streamer.store.errors import StoreError, StoreUnavailableError
+from streamer.store.outcomes import Outcome
 from streamer.store.records import Broadcast, EndReason, SourceKind
+from streamer.store.silences import Silence
+from streamer.store.store import Store
+from streamer.studio import asrun_journal as asrun
+from streamer.studio.broadcast import BroadcastRequest
 from streamer.studio.live import Live
 from streamer.studio.production import recording_name
 from streamer.studio.records import RecordWriter, Write
@@ -28,28 +39,27 @@ class StoreJournal:
     writes heartbeats, which tell the next one when that was.
 
     Args:
-        records: The store's.
+        store: Where everything is written.
         recordings_directory: Where the recordings are; None when none are made.
         heartbeat_s: Between two heartbeats.
     """
 
     def __init__(
         self,
-        records: Broadcasts,
+        store: Store,
         *,
         recordings_directory: Path | None,
         heartbeat_s: float,
     ) -> None:
-        self._records = records
+        self._store = store
+        self._records = store.broadcasts
         self._directory = recordings_directory
         self._heartbeat_s = heartbeat_s
         self._writer = RecordWriter(unavailable=StoreUnavailableError)
         self._beating: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        for broadcast in await self._records.close_interrupted(datetime.now(UTC)):
-            logger.warning("broadcast %s was interrupted", broadcast.id)
-            await self._keep_interrupted(broadcast.id)
+        await self._take_over()
         await self._records.beat(datetime.now(UTC))
         await self._writer.__aenter__()
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
@@ -66,7 +76,7 @@ class StoreJournal:
         await self._writer.written()
 
     def started(self, live: Live) -> None:
-        """Write that a broadcast is on the air."""
+        """Write that a broadcast was accepted."""
         request = live.request
         broadcast = Broadcast(
             id=live.id,
@@ -81,12 +91,51 @@ class StoreJournal:
             started_utc=live.started_utc,
         )
         self._put("start", live, partial(self._records.create, broadcast))
+        more = {"comeback": request.comeback.value, **request.more}
+        self._log(
+            asrun.accepted(
+                live.id,
+                _airing(request),
+                at_utc=live.started_utc,
+                cause=request.cause,
+                more=more | {"exact": True} if request.exact else more,
+            )
+        )
+
+    def refused(self, request: BroadcastRequest, rule: str, detail: str) -> None:
+        """Write that a broadcast was not accepted.
+
+        Refusals never push out what was on the air: where too much waits to be
+        written already, they are left out.
+        """
+        if not self._writer.is_half_full:
+            more = {"reason": detail, **request.more}
+            now_utc = datetime.now(UTC)
+            event = asrun.refused(
+                _airing(request), at_utc=now_utc, rule=rule, more=more
+            )
+            self._log(event)
+
+    def missed(self, outcome: Outcome, request: BroadcastRequest) -> None:
+        """Write that the schedule could not start a broadcast in time."""
+        planned = outcome.start_utc.isoformat()
+        more = {"reason": outcome.detail, "planned_utc": planned, **request.more}
+        self._log(
+            asrun.missed(
+                _airing(request),
+                at_utc=outcome.decided_utc,
+                cause=outcome.kind.value,
+                more=more,
+            )
+        )
 
     def stepped(self, step: AirStep) -> None:
         """Write who hears what from now on."""
+        at_utc = utc_of(step.at_ns)
         if step.events:
-            write = partial(self._records.record, step.events, utc_of(step.at_ns))
+            write = partial(self._records.record, step.events, at_utc)
             self._writer.put("a step of the air", write)
+        self._log(*asrun.stepped(step, at_utc=at_utc))
 
     def ended(self, live: Live) -> None:
         """Write how a broadcast ended."""
@@ -101,6 +150,37 @@ class StoreJournal:
             frames=live.airing.frames,
         )
         self._put("end", live, write)
+        self._log(
+            asrun.ended(
+                live.id,
+                at_utc=live.end.ended_utc,
+                reason=live.end.reason.value,
+                detail=live.end.detail,
+                actor=live.stopper,
+            )
+        )
+
+    def silenced(
+        self, zone_ids: Sequence[str], *, by: str, reason: str, at_ns: int
+    ) -> None:
+        """Store silences, so that they hold across restarts."""
+        at_utc = utc_of(at_ns)
+        new = [
+            Silence(zone_id=each, since_utc=at_utc, by=by, reason=reason)
+            for each in zone_ids
+        ]
+        self._writer.put("a silence", partial(self._store.silences.add, new))
+        self._log(asrun.silenced(zone_ids, at_utc=at_utc, actor=by, reason=reason))
+
+    def lifted(self, zone_ids: Sequence[str], *, by: str, at_ns: int) -> None:
+        """Forget silences."""
+        lift = partial(self._store.silences.lift, tuple(zone_ids))
+        self._writer.put("the end of a silence", lift)
+        self._log(asrun.lifted(zone_ids, at_utc=utc_of(at_ns), actor=by))
+
+    def reordered(self, broadcast_ids: Sequence[str], *, by: str, at_ns: int) -> None:
+        """Write who was put in which order."""
+        self._log(asrun.reordered(broadcast_ids, at_utc=utc_of(at_ns), actor=by))
 
     def recorded(self, live: Live) -> None:
         """Write what was kept of a broadcast."""
@@ -117,6 +197,34 @@ class StoreJournal:
 
     def _put(self, what: str, live: Live, write: Write) -> None:
         self._writer.put(f"the {what} of broadcast {live.id}", write)
+
+    def _log(self, *events: AsRunEvent) -> None:
+        # A write of its own: what is tried again must not be done twice.
+        if events:
+            append = partial(self._store.asrun.append, events)
+            self._writer.put("an event of the as-run log", append)
+
+    async def _take_over(self) -> None:
+        """End what a server that died left on the air, and say that this one began."""
+        now_utc = datetime.now(UTC)
+        unfinished = await self._store.asrun.unfinished()
+        ended_utc: dict[str, datetime] = {}
+        for broadcast in await self._records.close_interrupted(now_utc):
+            logger.warning("broadcast %s was interrupted", broadcast.id)
+            ended_utc[broadcast.id] = broadcast.ended_utc or now_utc
+            await self._keep_interrupted(broadcast.id)
+        events = asrun.server_started(
+            unfinished,
+            ended_utc=ended_utc,
+            now_utc=now_utc,
+            version=streamer.__version__,
+        )
+        try:
+            for head in await self._store.asrun.contradicted():
+                logger.error("THE AS-RUN LOG WAS CHANGED: it has no %s any more", head)
+            await self._store.asrun.append(events)
+        except (OSError, ValueError) as error:
+            logger.error("the end of the as-run log is not noted: %s", error)
 
     async def _keep_interrupted(self, broadcast_id: str) -> None:
         """What was recorded until the server died can be heard."""
@@ -142,6 +250,19 @@ def utc_of(instant_ns: int) -> datetime:
     """Return the wall time of a media instant that is not long ago."""
     ago_us = (time.monotonic_ns() - instant_ns) // 1000
     return datetime.now(UTC) - timedelta(microseconds=ago_us)
+
+
+def _airing(request: BroadcastRequest) -> asrun.Airing:
+    return asrun.Airing(
+        title=request.title,
+        programme_class=request.programme_class.value,
+        origin=request.origin.value,
+        source_kind=request.source_kind,
+        source_detail=request.source_detail,
+        zone_ids=request.zone_ids,
+        actor=request.token_id,
+        actor_name=request.started_by,
+    )
 
 
 def _size(path: Path) -> int:

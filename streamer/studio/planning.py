@@ -32,7 +32,7 @@ from streamer.studio.timetable import ScheduleKeeper
 
 MAX_ENTRIES = 2000
 _TURNS = 1000
-"To catch up with an absence before a change; each finds a hundred starts."
+"To catch up with an absence before a change; each finds a portion of it."
 
 
 class ScheduleFullError(StudioError):
@@ -68,6 +68,10 @@ class Planning:
         "What became of each start; read only."
         self._changing = asyncio.Lock()
 
+    def now_utc(self) -> datetime:
+        """Return what time it is, by the clock of the schedule."""
+        return self._keeper.now_utc()
+
     def all(self) -> list[Planned]:
         """Return all entries, in order of their ids."""
         return self._keeper.timetable.planned
@@ -79,13 +83,6 @@ class Planning:
             raise NotFoundError("entry", entry_id)
         return planned
 
-    def id_for(self, uid: str) -> str:
-        """Return the id of the entry with this UID, or a new one."""
-        for planned in self.all():
-            if planned.entry.uid == uid:
-                return planned.entry.id
-        return fresh_id()
-
     async def create(self, entry: ScheduleEntry, owner: Owner) -> Planned:
         """Add an entry; it starts from now on.
 
@@ -94,7 +91,7 @@ class Planning:
             ScheduleFullError: There are too many.
             ConflictError: Its UID is taken.
         """
-        entry = await _checked(entry)
+        entry = await checked(entry)
         async with self._changing:
             self._require_room(1)
             planned = _from(self._keeper.now_utc(), entry, owner)
@@ -109,7 +106,7 @@ class Planning:
             NotFoundError: It is not there.
             ScheduleError: It cannot be carried out.
         """
-        entry = await _checked(entry)
+        entry = await checked(entry)
         async with self._changing:
             await self._catch_up(entry.id)
             planned = _from(self._keeper.now_utc(), entry, owner)
@@ -177,6 +174,7 @@ class Planning:
             await self._entries.put_many(planned)
             for each in planned:
                 self._keeper.timetable.put(each)
+                await asyncio.sleep(0)  # hundreds take a while; audio has its turn
         return planned
 
     async def coming(
@@ -233,7 +231,13 @@ def _from(at_utc: datetime, entry: ScheduleEntry, owner: Owner) -> Planned:
     return Planned(entry, owner, armed_utc=at_utc, settled_utc=at_utc)
 
 
-async def _checked(entry: ScheduleEntry) -> ScheduleEntry:
+async def checked(entry: ScheduleEntry) -> ScheduleEntry:
+    """Return *entry* as it is kept; looks at its starts on a thread.
+
+    Raises:
+        ScheduleError: It cannot be carried out.
+    """
+
     def check() -> ScheduleEntry:
         found = normal(entry)
         check_entry(found)

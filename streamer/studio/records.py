@@ -74,6 +74,11 @@ class RecordWriter:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
+    @property
+    def is_half_full(self) -> bool:
+        """Whether what matters less should be left out."""
+        return len(self._waiting) * 2 >= self._capacity
+
     def put(self, what: str, write: Write) -> None:
         """Write later; *what* names it in the log."""
         if len(self._waiting) >= self._capacity:

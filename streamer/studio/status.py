@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from streamer.air.assignment import Assignment
 from streamer.air.zones import ZoneSet
-from streamer.studio.airing import Airing
 from streamer.studio.audience import Audience
-from streamer.studio.broadcast import BroadcastStatus, End, HeardBy, State, ZoneHearing
+from streamer.studio.broadcast import BroadcastStatus, HeardBy, State, ZoneHearing
 from streamer.studio.live import Live
 
 
@@ -23,7 +22,7 @@ def status_of(live: Live, air: Assignment, audience: Audience) -> BroadcastStatu
         programme_class=request.programme_class,
         source_kind=request.source_kind,
         zone_ids=request.zone_ids,
-        state=_state(end, airing, heard),
+        state=_state(live, heard),
         started_utc=live.started_utc,
         ended_utc=end.ended_utc if end else None,
         end_reason=end.reason if end else None,
@@ -38,9 +37,12 @@ def status_of(live: Live, air: Assignment, audience: Audience) -> BroadcastStatu
     )
 
 
-def _state(end: End | None, airing: Airing | None, heard: ZoneSet) -> State:
-    if end is not None:
+def _state(live: Live, heard: ZoneSet) -> State:
+    airing = live.airing
+    if live.end is not None:
         return State.ENDED
+    if live.held:
+        return State.HELD
     if not heard:
         return State.WAITING
     if airing is not None and airing.is_opening:

@@ -11,59 +11,41 @@ import logging
 import secrets
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol, Self
+from typing import Self
 
+from streamer.air import errors as air
 from streamer.air.arbiter import Arbiter
-from streamer.air.difference import AirStep
-from streamer.air.priority import AirProgramme
+from streamer.air.policy import Limit
 from streamer.air.zones import ZoneTree
-from streamer.bus.bus import AirChange, Bus, Switch
-from streamer.media.frame import ProgrammePacket
+from streamer.bus.bus import Bus
 from streamer.media.source import Source
-from streamer.programme.programme import ProgrammeEnd
 from streamer.store.identifiers import new_id
+from streamer.store.silences import Silence
+from streamer.studio.admission import Admission, programme_of, rule_of
 from streamer.studio.airing import Airing
-from streamer.studio.broadcast import BroadcastRequest, End, Reason, SourceOpener
+from streamer.studio.broadcast import BroadcastRequest, Reason, SourceOpener
+from streamer.studio.desk import Desk
 from streamer.studio.errors import (
     AlreadyEndedError,
+    HeldZonesError,
     StudioClosedError,
+    StudioError,
     TooManyProgrammesError,
     UnknownBroadcastError,
-    UnknownZoneError,
 )
+from streamer.studio.journals import Journal
 from streamer.studio.live import Live
 from streamer.studio.production import Production
-from streamer.wire.control import ProgrammeClass
+from streamer.studio.replays import follow_ups
+from streamer.studio.switchboard import Switchboard
 
 ENDED_KEPT = 200
 "Broadcasts that are over and still answered for from memory."
-EMERGENCY_RESERVE = 4
-"Emergencies taken beyond `max_programmes`: a warning is not refused for music."
 
 logger = logging.getLogger(__name__)
-
-
-class Journal(Protocol):
-    """Is told what happened on the air, right after; must not wait."""
-
-    def started(self, live: Live) -> None:
-        """Take a broadcast that was put on the air."""
-        ...
-
-    def stepped(self, step: AirStep) -> None:
-        """Take what changed in the zones."""
-        ...
-
-    def ended(self, live: Live) -> None:
-        """Take a broadcast that is over; its end is set."""
-        ...
-
-    def recorded(self, live: Live) -> None:
-        """Take a broadcast whose recording is closed."""
-        ...
 
 
 class Studio:
@@ -75,7 +57,8 @@ class Studio:
         journal: Is told what happened.
         tree: The zones at the start.
         production: Makes programmes.
-        max_programmes: On air at once; emergencies may go beyond it a little.
+        admission: Says what may be on the air.
+        silences: Those that held when the last server ended; they hold on.
     """
 
     def __init__(
@@ -86,15 +69,23 @@ class Studio:
         journal: Journal,
         tree: ZoneTree,
         production: Production,
-        max_programmes: int,
+        admission: Admission,
+        silences: Iterable[Silence] = (),
     ) -> None:
-        self._bus = bus
         self._opener = opener
         self._journal = journal
-        self._arbiter = Arbiter(tree)
         self._production = production
-        self._max_programmes = max_programmes
-        self._live: dict[str, Live] = {}
+        self._admission = admission
+        silences = tuple(silences)
+        self._board = Switchboard(
+            Arbiter(tree, silences=[each.zone_id for each in silences]),
+            bus=bus,
+            journal=journal,
+            metrics=production.metrics,
+            on_end=self._keep,
+        )
+        self.desk = Desk(self._board, journal, silences)
+        "Silences and the queue."
         self._over: OrderedDict[str, Live] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = 0
@@ -108,26 +99,26 @@ class Studio:
     async def __aexit__(self, *_: object) -> None:
         """End what is on the air, as interrupted, and close the recordings."""
         self._closed = True
-        for live in self._live.values():
+        for live in self.on_air():
             live.interrupted = True
-            if live.airing is not None:
-                live.airing.stop()
+            self._stop(live)
         while self._tasks:
             await asyncio.wait(self._tasks)
+        self._board.close()
 
     @property
     def tree(self) -> ZoneTree:
         """The zones as they are now."""
-        return self._arbiter.tree
+        return self.air.tree
 
     @property
     def air(self) -> Arbiter:
         """What is heard where; read only."""
-        return self._arbiter
+        return self._board.arbiter
 
     def on_air(self) -> list[Live]:
-        """Return the broadcasts on air, the earliest first."""
-        return list(self._live.values())
+        """Return the broadcasts on air, heard or not, the earliest first."""
+        return list(self._board.live.values())
 
     def recently_ended(self) -> list[Live]:
         """Return those that ended lately, the latest first."""
@@ -135,36 +126,39 @@ class Studio:
 
     def find(self, broadcast_id: str) -> Live | None:
         """Return a broadcast on air or lately ended."""
-        return self._live.get(broadcast_id) or self._over.get(broadcast_id)
+        return self._board.live.get(broadcast_id) or self._over.get(broadcast_id)
 
     def programmes_by_class(self) -> Mapping[str, int]:
         """Return how many broadcasts are on air, by class."""
-        return Counter(live.request.programme_class for live in self._live.values())
+        return Counter(live.request.programme_class for live in self.on_air())
 
     async def start(self, request: BroadcastRequest) -> Live:
         """Put a broadcast on the air.
 
         Raises:
             UnknownZoneError: It aims at a zone that is not there, or at none.
+            PolicyRefusedError: A zone's policy does not allow it.
+            HeldZonesError: It would have to wait, and was not to.
             SourceRefusedError: Its source cannot be opened.
             TooManyProgrammesError: No more are carried at once.
             StudioClosedError: The server is shutting down.
         """
-        accepted_ns = time.monotonic_ns()
-        self._check(request)
-        self._opening += 1
         try:
-            source = await self._opener.open(request.source)
-        finally:
-            self._opening -= 1
-        try:
-            self._check(request)  # the world may have changed meanwhile
-            return self._put_on_air(request, source, accepted_ns)
-        except BaseException:
-            source.close()
+            return await self._start(request)
+        except StudioClosedError:
+            raise
+        except StudioError as error:
+            self._journal.refused(request, rule_of(error), str(error))
             raise
 
-    def stop(self, broadcast_id: str) -> Live:
+    def stop(
+        self,
+        broadcast_id: str,
+        *,
+        by: str | None = None,
+        why: Reason = Reason.STOPPED,
+        detail: str = "",
+    ) -> Live:
         """Ask for the end of a broadcast; wait on its `ended` for it.
 
         Raises:
@@ -173,86 +167,88 @@ class Studio:
         """
         if broadcast_id in self._over:
             raise AlreadyEndedError("The broadcast has ended already.")
-        live = self._live.get(broadcast_id)
-        if live is None or live.airing is None:
+        live = self._board.live.get(broadcast_id)
+        if live is None:
             raise UnknownBroadcastError("No broadcast on air has this id.")
-        live.airing.stop()
+        live.stopped_by, live.stop_detail, live.stopper = why, detail, by
+        self._stop(live)
         return live
 
     def replace_tree(self, tree: ZoneTree) -> None:
         """Go on with another tree; who is heard where changes at once."""
-        step = self._arbiter.replace_tree(tree, at_ns=time.monotonic_ns())
-        self._bus.publish_air_change(AirChange(switches=self._switches(step)))
-        self._journal.stepped(step)
+        self._board.apply(self.air.replace_tree(tree, at_ns=time.monotonic_ns()))
 
-    def _check(self, request: BroadcastRequest) -> None:
+    async def _start(self, request: BroadcastRequest) -> Live:
+        accepted_ns = time.monotonic_ns()
+        self._check(request)
+        self._opening += 1
+        try:
+            source = await self._opener.open(request.source)
+        finally:
+            self._opening -= 1
+        try:
+            limit = self._check(request)  # the world may have changed meanwhile
+            return self._put_on_air(request, source, accepted_ns, limit)
+        except BaseException:
+            source.close()
+            raise
+
+    def _check(self, request: BroadcastRequest) -> Limit | None:
+        """Return how long it may last; raise if it may not be at all."""
         if self._closed:
             raise StudioClosedError("The server is shutting down.")
-        unknown = [each for each in request.zone_ids if each not in self.tree]
-        if unknown or not request.zone_ids:
-            named = ", ".join(map(repr, unknown[:5])) or "nothing"
-            raise UnknownZoneError(f"Not in the zone tree: {named}.")
-        room = self._max_programmes - len(self._live) - self._opening
-        if request.programme_class is ProgrammeClass.EMERGENCY:
-            room += EMERGENCY_RESERVE
-        if room <= 0:
-            raise TooManyProgrammesError(
-                f"{self._max_programmes} broadcasts are on air already."
-            )
+        present = len(self._board.live) + self._opening
+        return self._admission.check(request, self.tree, present=present)
 
     def _put_on_air(
-        self, request: BroadcastRequest, source: Source, accepted_ns: int
+        self,
+        request: BroadcastRequest,
+        source: Source,
+        accepted_ns: int,
+        limit: Limit | None,
     ) -> Live:
-        """Announce the programme and let it run; nothing awaits in here."""
+        """Decide, announce and let it run; nothing awaits in here."""
         live = Live(
             new_id(secrets.token_bytes),
             request,
-            ssrc=self._new_ssrc(),
             accepted_ns=accepted_ns,
             started_utc=datetime.now(UTC),
         )
-        airing, announcement = self._production.produce(
-            live, source, on_packet=self._publish, on_end=partial(self._end, live)
+        live.airing = airing = Airing(
+            live,
+            source,
+            production=self._production,
+            ground=self._board,
+            reopen=partial(self._opener.open, request.source),
         )
-        live.airing = airing
-        step = self._arbiter.add(self._aim(live), at_ns=announcement.origin_ns)
-        self._live[live.id] = live
-        self._bus.publish_air_change(
-            AirChange(started=(announcement,), switches=self._switches(step))
-        )
+        # What is read now was captured a while ago, and is heard after the look-ahead.
+        lead_ns = source.delay_ns + self._production.lookahead_ns
+        self._accepted += 1
+        aimed = programme_of(live, self._accepted)
+        try:
+            self._board.put(live, aimed, at_ns=time.monotonic_ns() - lead_ns)
+        except air.ZonesHeldError as error:
+            raise HeldZonesError(error.held) from error
+        except air.AirFullError as error:
+            raise TooManyProgrammesError("The air is full.") from error
+        if limit is not None and live.end is None:
+            self._limit(live, limit)
         self._run(live, airing)
-        self._journal.started(live)
-        self._journal.stepped(step)
         return live
 
-    def _aim(self, live: Live) -> AirProgramme:
-        self._accepted += 1
-        return AirProgramme(
-            id=live.id,
-            programme_class=live.request.programme_class,
-            origin=live.request.origin,
-            zone_ids=live.request.zone_ids,
-            accepted_order=self._accepted,
-        )
+    def _limit(self, live: Live, limit: Limit) -> None:
+        """End *live* when it has lasted as long as it may."""
+        detail = f"{limit.rule} of zone {limit.zone_id!r}: {limit.limit_s} s."
+        stop = partial(self.stop, live.id, why=Reason.LIMITED, detail=detail)
+        loop = asyncio.get_running_loop()
+        live.limit = loop.call_later(limit.limit_s, stop)
 
-    def _new_ssrc(self) -> int:
-        """Return a random one (RFC 3550, section 8.1) that nobody uses."""
-        used = {live.ssrc for live in self._live.values()}
-        while (ssrc := secrets.randbits(32)) in used:
-            pass
-        return ssrc
-
-    def _switches(self, step: AirStep) -> tuple[Switch, ...]:
-        return tuple(
-            Switch(
-                switch.zone_ids,
-                None
-                if switch.programme_id is None
-                else self._live[switch.programme_id].ssrc,
-                step.at_ns,
-            )
-            for switch in step.switches
-        )
+    def _stop(self, live: Live) -> None:
+        """Let it end by itself, with its last sound; or at once if nothing runs."""
+        assert live.airing is not None, "it is there as long as it is on air"
+        if not live.airing.stop():
+            why = live.stopped_by or Reason.INTERRUPTED
+            self._board.take_off(live, why, live.stop_detail)
 
     def _run(self, live: Live, airing: Airing) -> None:
         task = asyncio.create_task(self._air(live, airing), name=f"air-{live.id}")
@@ -268,27 +264,27 @@ class Studio:
             self._production.metrics.recorder_alarms.labels(
                 airing.recording_failure[:40]
             ).inc()
+        missed = follow_ups(live, airing, self.tree)
         live.settle()
         self._journal.recorded(live)
         live.closed.set()
+        for request in missed:
+            await self._replay(request)
 
-    def _publish(self, packet: ProgrammePacket) -> None:
-        self._production.metrics.frames_encoded.inc()
-        self._bus.publish_packet(packet)
+    async def _replay(self, request: BroadcastRequest) -> None:
+        """Put a missed part on the air; it waits for its turn there."""
+        outcome = "accepted"
+        try:
+            await self.start(request)
+        except StudioError as error:
+            outcome = rule_of(error)
+            logger.warning("%s is not replayed: %s", request.source_detail, error)
+        except Exception:
+            outcome = "failed"
+            logger.exception("%s is not replayed", request.source_detail)
+        self._production.metrics.replays.labels(outcome).inc()
 
-    def _end(self, live: Live, end: ProgrammeEnd) -> None:
-        """Take the programme off the air; called once, after its last packet."""
-        step = self._arbiter.remove(live.id, at_ns=end.end_ns)
-        switches = self._switches(step)
-        del self._live[live.id]
-        self._bus.publish_air_change(AirChange(switches=switches, ended=(live.ssrc,)))
-        reason, detail = Reason(end.reason), end.detail
-        if live.interrupted and reason is not Reason.FAILED:
-            reason, detail = Reason.INTERRUPTED, "The server was shut down."
-        live.end = End(datetime.now(UTC), reason, detail)
-        live.ended.set()
+    def _keep(self, live: Live) -> None:
         self._over[live.id] = live
         while len(self._over) > ENDED_KEPT:
             self._over.popitem(last=False)
-        self._journal.stepped(step)
-        self._journal.ended(live)

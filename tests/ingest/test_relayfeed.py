@@ -11,9 +11,10 @@ import pytest
 from scipy.signal import correlate
 
 from ingest.httpget import AbortedError, HttpClient
-from ingest.relayfeed import RelayFeed
+from ingest.relayfeed import RTSP_READ_TIMEOUT_S, RelayFeed
 from ingest.relayurl import Reach, RelayError, RelayUrl, RelayUrlError
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, silence
+from tests.ingest.rtsp import RtspStation
 from tests.ingest.stations import (
     TYPES,
     Act,
@@ -300,3 +301,41 @@ def test_hls_that_is_not_understood_is_told(tail: str, why: str) -> None:
 def test_a_bad_address_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(RelayUrlError):
         feed_of("file:///etc/passwd")
+
+
+# --- RTSP -----------------------------------------------------------------------------
+
+
+def test_rtsp_is_heard_over_tcp_and_a_stall_is_told() -> None:
+    """A square wave of 500 Hz in mu-law: 0x80 is the loudest, 0x00 its negative."""
+    seconds = 3
+    square = (b"\x80" * 8 + b"\x00" * 8) * (500 * seconds)
+    with RtspStation(square) as station:
+        url = station.url.replace("//", "//me:s3cret@")
+        feed = feed_of(url)
+        begun_s = time.monotonic()
+        heard, why = hear(feed)
+        assert time.monotonic() - begun_s < 2 * RTSP_READ_TIMEOUT_S
+        asked = " ".join(station.requests)
+    assert feed.codec == "pcm_mulaw"
+    assert len(heard) == pytest.approx(seconds * SAMPLE_RATE_HZ, abs=5_000)
+    spectrum = np.abs(np.fft.rfft(heard[SAMPLE_RATE_HZ : 2 * SAMPLE_RATE_HZ]))
+    assert np.argmax(spectrum) == 500
+    assert "s3cret" not in why + asked
+
+
+def test_rtsp_out_of_reach_connects_nowhere() -> None:
+    with RtspStation(b"") as station:
+        _, why = hear(feed_of(station.url, reach=Reach.PUBLIC))
+        assert "not among the networks" in why
+        assert station.requests == []
+
+
+def test_rtsp_that_never_answers_is_told() -> None:
+    with Station(never_answers) as station:
+        url = station.url.replace("http", "rtsp")
+        begun_s = time.monotonic()
+        heard, why = hear(feed_of(url, timeout_s=0.5))
+        assert time.monotonic() - begun_s < 1.5
+    assert len(heard) == 0
+    assert why != ""

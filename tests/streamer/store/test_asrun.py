@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from streamer.store import asrun
 from streamer.store.asrunevents import AsRunEvent, AsRunFilter, AsRunKind
 from streamer.store.chain import Head
-from streamer.store.database import Database
+from streamer.store.database import Database, sqlite_url
 from streamer.store.errors import InvalidValueError, StoreUnavailableError
 from streamer.store.headfile import HeadFile
 from streamer.store.store import Store
@@ -212,6 +212,22 @@ class TestTampering:
         assert await fault_of(store, head) is not None
 
 
+@pytest.mark.parametrize(
+    "change_to", ["detail = '{'", "zone_ids = '5'", "at_utc = 999999999999999999"]
+)
+async def test_what_cannot_be_read_is_shown_as_that(
+    url: str, store: Store, change_to: str
+) -> None:
+    await store.asrun.append(MORNING)
+    await change(url, f"UPDATE asrun_events SET {change_to} WHERE serial = 2")
+    entries = await store.asrun.read(limit=10)
+    assert [each.detail.get("unreadable") for each in entries] == [
+        *(None, True, None, None, None)
+    ]
+    assert await store.asrun.unfinished() == {}
+    assert (await fault_of(store) or [0])[0] == 2
+
+
 async def test_the_head_file_is_behind_after_a_crash_and_that_is_no_fault(
     noted: Store, head_path: Path
 ) -> None:
@@ -261,3 +277,17 @@ class TestUnfinished:
         await store.asrun.append(MORNING[:2])
         await store.asrun.append([event(AsRunKind.SERVER_STARTED, None)])
         assert await store.asrun.unfinished() == {}
+
+
+async def test_only_what_must_outlive_a_power_cut_waits_for_the_disk(
+    tmp_path: Path,
+) -> None:
+    """SQLite: `synchronous` is 1 (NORMAL), 2 (FULL), and stays with a connection."""
+    async with Database(sqlite_url(tmp_path / "x.db")) as database:
+        found = []
+        for durable in (False, True, True, False):
+            async with database.writing(durable=durable) as connection:
+                found.append(await connection.scalar(sa.text("PRAGMA synchronous")))
+        async with database.reading() as connection:
+            found.append(await connection.scalar(sa.text("PRAGMA synchronous")))
+    assert found == [1, 2, 2, 1, 1]

@@ -201,6 +201,6 @@ def test_a_month_is_that_of_the_calendar_where_it_is_heard() -> None:
         datetime(2026, 11, 30, 17, tzinfo=UTC),
     )
     assert month_utc("2026-12", ZoneInfo("UTC"))[1] == datetime(2027, 1, 1, tzinfo=UTC)
-    for bad in ("2026-13", "2026-1", "november", "2026-11-01", "٢٠٢٦-١١"):
+    for bad in ("2026-13", "2026-1", "november", "2026-11-01", "0001-01"):
         with pytest.raises(ValueError, match=r"month"):
             month_utc(bad, vietnam)

@@ -37,9 +37,7 @@ async def journal(store: Store, tmp_path: Path) -> AsyncIterator[StoreJournal]:
 
 
 def open_journal(store: Store, directory: Path) -> StoreJournal:
-    return StoreJournal(
-        store.broadcasts, recordings_directory=directory, heartbeat_s=60
-    )
+    return StoreJournal(store, recordings_directory=directory, heartbeat_s=60)
 
 
 async def live_broadcast(broadcast_id: str = "b") -> Live:
@@ -56,7 +54,7 @@ async def live_broadcast(broadcast_id: str = "b") -> Live:
         token_id="t1",
     )
     started_utc = datetime.now(UTC)
-    return Live(broadcast_id, request, ssrc=1, accepted_ns=0, started_utc=started_utc)
+    return Live(broadcast_id, request, accepted_ns=0, started_utc=started_utc)
 
 
 def step(kind: AirEventKind, at_ns: int) -> AirStep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from streamer.media.frame import Pcm, ProgrammePacket
 from streamer.media.source import PcmSource, Source
 from streamer.metrics import Metrics
 from streamer.programme.programme import ProgrammeSettings
+from streamer.studio.admission import EMERGENCY_RESERVE, Admission
 from streamer.studio.audience import Audience
 from streamer.studio.broadcast import BroadcastRequest, BroadcastStatus, State
 from streamer.studio.errors import (
@@ -36,7 +37,7 @@ from streamer.studio.errors import (
 from streamer.studio.live import Live
 from streamer.studio.production import Production, recording_name
 from streamer.studio.status import status_of
-from streamer.studio.studio import EMERGENCY_RESERVE, Studio
+from streamer.studio.studio import Studio
 from streamer.wire.control import ProgrammeClass
 
 TREE = ZoneTree(
@@ -98,6 +99,20 @@ class Witness:
     def recorded(self, live: Live) -> None:
         self.told.append(("recorded", live))
 
+    def refused(self, request: BroadcastRequest, rule: str, detail: str) -> None:
+        self.told.append(("refused", rule))
+
+    def silenced(
+        self, zone_ids: Sequence[str], *, by: str, reason: str, at_ns: int
+    ) -> None:
+        self.told.append(("silenced", tuple(zone_ids)))
+
+    def lifted(self, zone_ids: Sequence[str], *, by: str, at_ns: int) -> None:
+        self.told.append(("lifted", tuple(zone_ids)))
+
+    def reordered(self, broadcast_ids: Sequence[str], *, by: str, at_ns: int) -> None:
+        self.told.append(("reordered", tuple(broadcast_ids)))
+
     def of(self, kind: str) -> list[Any]:
         return [each for what, each in self.told if what == kind]
 
@@ -127,7 +142,7 @@ async def open_studio(
         journal=witness,
         tree=TREE,
         production=production,
-        max_programmes=most,
+        admission=Admission(most),
     ) as studio:
         yield studio
 
@@ -212,7 +227,8 @@ class TestStart:
         for _ in range(5):  # more than may be on air: no place stays taken
             with pytest.raises(SourceRefusedError):
                 await studio.start(request(source=refusal))
-        assert (studio.on_air(), witness.told) == ([], [])
+        assert studio.on_air() == []
+        assert witness.told == [("refused", "unknown_file")] * 5
         await studio.start(request())
 
     async def test_places_are_counted_while_sources_open(

@@ -486,12 +486,6 @@ class TestChanges:
             *(("e1", True), ("e2", False), ("e1", False)),
         ]
 
-    async def test_a_uid_leads_to_the_entry_that_has_it(self, world: World) -> None:
-        async with world.server() as (_, planning):
-            await planning.create(DAILY, OWNER)
-            assert planning.id_for("e1@loacast") == "e1"
-            assert len({planning.id_for("new"), planning.id_for("new")}) == 2
-
 
 class TestPolicies:
     """What zones allow, kept in memory."""
