@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from streamer.bus.bus import AirChange, OnAir, Switch
+from streamer.fanout.webrtc.group import Block, Group
 from streamer.fanout.webrtc.numbering import Numbering
 from streamer.fanout.webrtc.overlap import Overlap
 from streamer.fanout.webrtc.peer import KINDS, Kind, Peer, Target
@@ -44,20 +44,6 @@ class Counters(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Group:
-    """The listeners of a programme that take the same payload."""
-
-    peers: dict[Peer, None] = field(default_factory=dict)
-    matrix: SrtpFanout | None = None
-    "None when the set of peers changed since the packet before."
-
-    def dissolve(self) -> None:
-        if self.matrix is not None:
-            self.matrix.close()
-            self.matrix = None
-
-
 class WebRtcFanout:
     """Sends each programme's packets to the peers that hear it."""
 
@@ -83,7 +69,7 @@ class WebRtcFanout:
         self._counters = counters
         self._streams: dict[int, Stream] = {}
         self._heard: dict[str, int] = {}
-        self._groups: dict[tuple[int, Kind], _Group] = {}
+        self._groups: dict[tuple[int, Kind], Group] = {}
         self._numbering = Numbering(self._streams, self._is_counted_on)
         self._overlap = Overlap(self._streams, self._send_apart)
         self._peers: dict[Peer, int | None] = {}
@@ -119,9 +105,11 @@ class WebRtcFanout:
         sent = False
         for kind in KINDS:
             group = self._groups.get((packet.ssrc, kind))
-            if group is not None and group.peers:
-                self._send(group, kept, kept.as_sent(redundant=kind[0]))
+            if group:
                 sent = True
+                as_sent = kept.as_sent(redundant=kind[0])
+                for block in group.blocks:
+                    self._send(block, kept, as_sent)
         self._overlap.follow(packet.ssrc, kept)
         if stream.watched and sent:
             self._on_cut_in(stream.on_air)
@@ -139,7 +127,7 @@ class WebRtcFanout:
     def moved(self, peer: Peer) -> None:
         """Notice that the outlet's address changed."""
         if (group := self._group_of(peer)) is not None:
-            group.dissolve()
+            group.dissolve(peer)
 
     def remove(self, peer: Peer) -> None:
         """Forget *peer*."""
@@ -250,16 +238,13 @@ class WebRtcFanout:
         self._leave(peer)
         self._peers[peer] = wanted
         if wanted is not None:
-            group = self._groups.setdefault((wanted, peer.kind), _Group())
-            group.dissolve()
-            group.peers[peer] = None
+            self._groups.setdefault((wanted, peer.kind), Group()).add(peer)
 
     def _leave(self, peer: Peer) -> None:
         if (group := self._group_of(peer)) is not None:
-            group.dissolve()
-            group.peers.pop(peer, None)
+            group.remove(peer)
 
-    def _group_of(self, peer: Peer) -> _Group | None:
+    def _group_of(self, peer: Peer) -> Group | None:
         ssrc = self._peers.get(peer)
         return None if ssrc is None else self._groups.get((ssrc, peer.kind))
 
@@ -268,8 +253,8 @@ class WebRtcFanout:
         for kind in KINDS:
             group = self._groups.pop((ssrc, kind), None)
             if group is not None:
-                group.dissolve()
-                for peer in group.peers:
+                for peer in tuple(group):
+                    group.remove(peer)
                     self._peers[peer] = None
         if (stream := self._streams.get(ssrc)) is not None:
             stream.has_ended = True
@@ -277,13 +262,13 @@ class WebRtcFanout:
         for old in ended[:-KEPT_PROGRAMMES]:
             del self._streams[old]
 
-    def _send(self, group: _Group, kept: Kept, packet: PlainPacket) -> None:
-        if group.matrix is None:
-            for peer in group.peers:
+    def _send(self, block: Block, kept: Kept, packet: PlainPacket) -> None:
+        if block.matrix is None:
+            for peer in block.peers:
                 self._numbering.begin(peer, ssrc=self._peers[peer], kept=kept)
-            outlets = [p.outlet for p in group.peers if p.outlet is not None]
-            group.matrix = SrtpFanout(outlets)
-        self._transmit(group.matrix, packet)
+            outlets = [p.outlet for p in block.peers if p.outlet is not None]
+            block.matrix = SrtpFanout(outlets)
+        self._transmit(block.matrix, packet)
 
     def _send_apart(
         self, peers: Sequence[Peer], ssrc: int, packets: Sequence[Kept]
@@ -291,7 +276,7 @@ class WebRtcFanout:
         """Send *packets* of a programme to *peers* of one kind, and to nobody else."""
         for peer in peers:
             if (group := self._group_of(peer)) is not None:
-                group.dissolve()  # it counts on from here
+                group.dissolve(peer)  # it counts on from here
             self._numbering.begin(peer, ssrc=ssrc, kept=packets[0])
         matrix = SrtpFanout([p.outlet for p in peers if p.outlet is not None])
         for kept in packets:
@@ -307,4 +292,4 @@ class WebRtcFanout:
     def _is_counted_on(self, peer: Peer) -> bool:
         """Whether a matrix numbers its packets now, not its outlet."""
         group = self._group_of(peer)
-        return group is not None and group.matrix is not None
+        return group is not None and group.counts_on(peer)

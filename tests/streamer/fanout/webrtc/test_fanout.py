@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from bench.webrtc_client import LightListener
 from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout.datagrams import sockaddr
+from streamer.fanout.webrtc import group
 from streamer.fanout.webrtc.dtls import Certificate, DtlsContext
 from streamer.fanout.webrtc.endpoint import Endpoint, EndpointSettings
 from streamer.fanout.webrtc.fanout import (
@@ -198,6 +199,14 @@ class Station:
         self.socket.close()
         for listener in self.listeners:
             listener.socket.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    """Few peers make several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group, "BLOCK_PEERS", 2)
+        yield
 
 
 @pytest.fixture
