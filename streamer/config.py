@@ -62,6 +62,9 @@ class Config(BaseSettings):
     max_file_duration_s: int = Field(7200, ge=1)
     max_files: int = Field(1000, ge=1)
 
+    relay_reach: Literal["public", "site", "any"] = "public"
+    "Where stations may be that are relayed; `site`: in private networks, too."
+
     bitrate_bps: int = Field(32_000, ge=6_000, le=256_000)
     complexity: int = Field(10, ge=0, le=10)
     in_band_fec: bool = False

@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from streamer.api.fields import Level, Role, Utc
 from streamer.wire.control import ProgrammeClass
 
+EndReason = Literal[
+    "completed", "stopped", "failed", "interrupted", "dropped", "skipped", "limited"
+]
+
 
 class Answer(BaseModel):
     """A body that we send."""
@@ -60,6 +64,9 @@ class ZoneInfo(Answer):
     level: Level
     playout_delay_ms: int | None
     effective_playout_delay_ms: int
+    emergency_volume_percent: int | None
+    effective_emergency_volume_percent: int | None
+    "Speakers sound at least so loud in an emergency; None: there is no floor."
     public: bool
     "Marked itself; see `effective_public` for what is inherited."
     effective_public: bool
@@ -159,10 +166,10 @@ class BroadcastInfo(Answer):
     programme_class: Annotated[ProgrammeClass, Field(alias="class")]
     source_kind: str
     zone_ids: list[str]
-    state: Literal["waiting", "opening", "on_air", "ended"]
+    state: Literal["waiting", "held", "opening", "on_air", "ended"]
     started_utc: Utc
     ended_utc: Utc | None
-    end_reason: Literal["completed", "stopped", "failed", "interrupted"] | None
+    end_reason: EndReason | None
     end_detail: str | None
     started_by: str
     accepted_clock_us: int | None
@@ -179,6 +186,16 @@ class IntervalInfo(Answer):
     zone_id: str
     from_utc: Utc
     to_utc: Utc | None
+
+
+class SilenceInfo(Answer):
+    """A zone that hears nothing, nor does any zone below it."""
+
+    zone_id: str
+    since_utc: Utc
+    by: str
+    "Name of who silenced it."
+    reason: str
 
 
 class AirInfo(Answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ class SpeakerRegistry:
         self._records = records
         self._fanouts: list[Fanout] = [hub]
         self._speakers: dict[str, Speaker] = {}
-        self._delays_ms = delays_ms(tree)
+        self._tuning = tunings(tree)
         self._presence = Presence()
         self._seen_ns: dict[str, int] = {}
         # Changes of one speaker are told in the order in which they are stored.
@@ -176,13 +176,13 @@ class SpeakerRegistry:
             self._seen_ns.pop(speaker_id, None)
 
     async def replace_tree(self, tree: ZoneTree) -> None:
-        """Tell speakers whose playout delay is another in *tree*."""
-        before = self._delays_ms
+        """Tell speakers whose playout delay or floor is another in *tree*."""
+        before = self._tuning
         # Ten thousand zones take a while: not on the loop.
-        self._delays_ms = await asyncio.to_thread(delays_ms, tree)
+        self._tuning = await asyncio.to_thread(tunings, tree)
         for speaker in self._speakers.values():
             zone_id = speaker.zone_id
-            if before.get(zone_id) != self._delays_ms.get(zone_id):
+            if before.get(zone_id) != self._tuning.get(zone_id):
                 self._update(speaker)
 
     async def write_last_seen(self) -> None:
@@ -206,20 +206,37 @@ class SpeakerRegistry:
             fanout.revoke(speaker_id)
 
     def _identity(self, speaker: Speaker) -> ListenerIdentity:
+        # A zone that was stored a moment ago may not be in memory yet.
+        tuning = self._tuning.get(speaker.zone_id, UNTUNED)
         return ListenerIdentity(
             speaker_id=speaker.id,
             zone_id=speaker.zone_id,
             volume_percent=speaker.volume_percent,
-            # A zone that was stored a moment ago may not be in memory yet.
-            playout_delay_ms=self._delays_ms.get(
-                speaker.zone_id, DEFAULT_PLAYOUT_DELAY_MS
-            ),
+            playout_delay_ms=tuning.playout_delay_ms,
+            emergency_volume_percent=tuning.emergency_volume_percent,
         )
 
 
-def delays_ms(tree: ZoneTree) -> dict[str, int]:
-    """Return D of every zone."""
-    return {zone.id: tree.effective_playout_delay_ms(zone.id) for zone in tree}
+@dataclass(frozen=True, slots=True)
+class ZoneTuning:
+    """What holds of all speakers in a zone."""
+
+    playout_delay_ms: int
+    emergency_volume_percent: int | None
+
+
+UNTUNED = ZoneTuning(DEFAULT_PLAYOUT_DELAY_MS, None)
+
+
+def tunings(tree: ZoneTree) -> dict[str, ZoneTuning]:
+    """Return what holds of the speakers of every zone."""
+    return {
+        zone.id: ZoneTuning(
+            tree.effective_playout_delay_ms(zone.id),
+            tree.effective_emergency_volume_percent(zone.id),
+        )
+        for zone in tree
+    }
 
 
 def _utc_of(instant_ns: int) -> datetime:

@@ -19,6 +19,8 @@ from streamer.store.errors import (
 from streamer.studio.errors import (
     AlreadyEndedError,
     FileRefusedError,
+    HeldZonesError,
+    NotInQueueError,
     SourceRefusedError,
     StudioClosedError,
     StudioError,
@@ -33,6 +35,7 @@ _BY_TYPE: dict[type[Exception], tuple[int, str]] = {
     UnknownZoneError: (422, "unknown-zone"),
     UnknownBroadcastError: (404, "unknown-broadcast"),
     AlreadyEndedError: (409, "already-ended"),
+    NotInQueueError: (409, "not-in-queue"),
     TooManyProgrammesError: (503, "too-many-programmes"),
     StudioClosedError: (503, "shutting-down"),
     ZoneError: (422, "impossible-zone"),
@@ -63,6 +66,8 @@ def problem_of(error: Exception) -> Problem:
         return _problem(_BY_SLUG.get(error.slug, _DEFAULT_STATUS), error.slug, error)
     if isinstance(error, PolicyRefusedError):
         return _policy_refused(error.refusal)
+    if isinstance(error, HeldZonesError):
+        return _zones_held(error)
     if isinstance(error, NotFoundError):
         return _problem(404, f"unknown-{error.kind}", error)
     for base in type(error).__mro__:
@@ -90,6 +95,18 @@ def _policy_refused(refusal: Refusal) -> Problem:
         zone_id=refusal.zone_id,
         allowed_from_utc=zulu(allowed) if allowed else None,
     )
+
+
+def _zones_held(error: HeldZonesError) -> Problem:
+    """Return who holds which of the zones that somebody wanted for himself."""
+    zones: dict[str, list[str]] = {}
+    for zone_id, broadcast_id in error.held.items():
+        zones.setdefault(broadcast_id, []).append(zone_id)
+    holders = [
+        {"broadcast_id": each, "title": error.titles.get(each), "zone_ids": found}
+        for each, found in zones.items()
+    ]
+    return Problem(409, "zones-held", str(error), holders=holders)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:

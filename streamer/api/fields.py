@@ -14,6 +14,7 @@ MAX_NAME_CHARS = 100
 Role = Literal["admin", "operator", "broadcaster", "monitor"]
 Level = Literal["province", "commune", "village", "cluster"]
 Flag = Annotated[bool, Field(strict=True)]
+Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Volume = Annotated[int, Field(ge=0, le=100, strict=True)]
 PlayoutDelay = Annotated[int, Field(ge=20, le=10_000, strict=True)]
 

@@ -105,6 +105,8 @@ def _target(wanted: Wanted, holder: Principal, services: Services) -> Target:
         live = _on_air(wanted.broadcast_id, services)
         if not _covers(holder, live.request.zone_ids, tree):
             raise forbidden("This broadcast is not for your zone.")
+        if live.ssrc is None or live.held:
+            raise Problem(404, "unknown-broadcast", "It is not heard anywhere now.")
         return Target(ssrc=live.ssrc)
     zone_id = wanted.zone_id
     if zone_id is None:

@@ -17,6 +17,8 @@ class Right(enum.Enum):
     READ_METRICS = "read the metrics"
     READ_LOG = "read the log"
     BROADCAST = "broadcast"
+    ORDER = "decide who goes first"
+    SILENCE = "silence zones"
     MANAGE = "change zones, speakers and tokens"
 
 
@@ -31,7 +33,7 @@ _READING = frozenset(
 )
 RIGHTS: dict[str, frozenset[Right]] = {
     "admin": frozenset(Right),
-    "operator": _READING | {Right.BROADCAST},
+    "operator": _READING | {Right.BROADCAST, Right.ORDER},
     "broadcaster": (_READING - {Right.READ_SPEAKERS, Right.READ_LOG})
     | {Right.BROADCAST},
     "monitor": _READING,

@@ -11,6 +11,7 @@ import streamer
 from streamer.api import errors, problems
 from streamer.api.gate import Gate, Linger, ResponseHeaders
 from streamer.api.routes import (
+    air,
     broadcasts,
     coverage,
     files,
@@ -50,7 +51,7 @@ def build(services: Services, *, pages_directory: Path) -> ASGIApp:
         app.include_router(module.router, prefix=API_PREFIX)
     for router in (log.router, log.exports, coverage.router):
         app.include_router(router, prefix=API_PREFIX)
-    for rules in (schedule, policies):
+    for rules in (air, schedule, policies):
         app.include_router(rules.router, prefix=API_PREFIX)
     app.include_router(whip.router)
     app.include_router(health.router)

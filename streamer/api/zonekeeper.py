@@ -48,6 +48,7 @@ class ZoneKeeper:
         level: ZoneLevel,
         playout_delay_ms: int | None,
         public: bool = False,
+        emergency_volume_percent: int | None = None,
     ) -> Zone:
         """Add a zone; raises as `Zones.create`."""
         async with self._changing:
@@ -58,6 +59,7 @@ class ZoneKeeper:
                 level=level,
                 playout_delay_ms=playout_delay_ms,
                 public=public,
+                emergency_volume_percent=emergency_volume_percent,
             )
             await self._apply()
         return zone

@@ -16,6 +16,7 @@ from typing import Self
 from prometheus_client import CollectorRegistry
 
 import streamer
+from ingest.relayurl import Reach
 from ingest.whip import WhipServer
 from streamer.api import server as api
 from streamer.api.census import Census
@@ -26,7 +27,10 @@ from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
 from streamer.app.directory import DataDirectory
 from streamer.app.http import HttpServer, listening_socket
-from streamer.app.sources import Opener, Prober, WhipMicrophones
+from streamer.app.logbook import head_path
+from streamer.app.opener import Opener
+from streamer.app.schedule import keep_schedule
+from streamer.app.sources import Prober, WhipMicrophones
 from streamer.app.webrtc import keep_rights, open_port
 from streamer.bus.in_process import InProcessBus
 from streamer.config import Config
@@ -43,8 +47,10 @@ from streamer.store.records import Role
 from streamer.store.store import Store
 from streamer.studio.admission import Admission
 from streamer.studio.files import FileLibrary, FileLimits
-from streamer.studio.journal import StoreJournal
+from streamer.studio.journal import StoreJournal, utc_of
+from streamer.studio.policies import PolicyKeeper
 from streamer.studio.production import Production
+from streamer.studio.receiptwriter import ReceiptWriter
 from streamer.studio.studio import Studio
 
 ADMIN_NAME = "admin"
@@ -111,7 +117,8 @@ class LoacastServer:
         stack.enter_context(DataDirectory(config.data_directory))
         sock = stack.enter_context(listening_socket(config.host, config.api_port))
         self.api_port = sock.getsockname()[1]
-        store = await stack.enter_async_context(Store(database_url(config)))
+        store = Store(database_url(config), head_path=head_path(config))
+        await stack.enter_async_context(store)
         self.services = await self._build(stack, store)
         await stack.enter_async_context(_LastSeen(self.services.speakers))
         await keep_rights(stack, self.services)
@@ -136,7 +143,9 @@ class LoacastServer:
             heartbeat_s=config.heartbeat_s,
         )
         await stack.enter_async_context(journal)
-        presence = await self._open_stream_port(stack, hub, speakers, metrics)
+        receipts = ReceiptWriter(store.receipts.put, utc_of=utc_of)
+        await stack.enter_async_context(receipts)
+        presence = await self._open_stream_port(stack, hub, speakers, metrics, receipts)
         listeners = None
         if config.webrtc:
             self.webrtc, listeners = await open_port(
@@ -144,13 +153,16 @@ class LoacastServer:
             )
         files = await stack.enter_async_context(self._files(store))
         whip = await stack.enter_async_context(WhipServer())
+        policies = PolicyKeeper(store.policies, lambda: studio.tree)
+        await policies.load()
         studio = Studio(
             bus=self.bus,
-            opener=Opener(files, whip),
+            opener=Opener(files, recordings, whip, reach=Reach(config.relay_reach)),
             journal=journal,
             tree=tree,
             production=self._production(metrics),
-            admission=Admission(config.max_programmes),
+            admission=Admission(config.max_programmes, policies),
+            silences=await store.silences.all(),
         )
         await stack.enter_async_context(studio)
         census = Census(hub, studio, webrtc=listeners)
@@ -173,6 +185,8 @@ class LoacastServer:
             public_zones=PublicZones(studio),
             listeners=listeners,
             webrtc_port=self.webrtc.port if self.webrtc else None,
+            planning=await keep_schedule(stack, store, studio, journal),
+            policies=policies,
         )
 
     async def _tokens(self, store: Store) -> TokenRegistry:
@@ -204,10 +218,17 @@ class LoacastServer:
         hub: Hub,
         speakers: SpeakerRegistry,
         metrics: Metrics,
+        receipts: ReceiptWriter,
     ) -> Presence:
         port = self.config.effective_stream_port
         server = WebSocketServer(
-            hub, speakers, Endpoint(self.config.host, port), metrics=metrics
+            hub,
+            speakers,
+            Endpoint(self.config.host, port),
+            metrics=metrics,
+            on_receipt=lambda who, receipt: receipts.take(
+                who.speaker_id, who.zone_id, receipt
+            ),
         )
         speakers.watch(server.presence)
         await stack.enter_async_context(server)

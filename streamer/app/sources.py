@@ -1,20 +1,11 @@
-"""Ingest as studio and API want it: sources, looks into files, microphones."""
+"""Ingest as studio and API want it: looks into files, microphones."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from pathlib import Path
-from typing import Any
 
-from ingest.file import (
-    AudioFileError,
-    FileSource,
-    FileTooLongError,
-    probe,
-)
-from ingest.microphone import MicrophoneSource
-from ingest.tone import ToneSource
+from ingest.file import AudioFileError, FileTooLongError, probe
 from ingest.whip import (
     BadOfferError,
     TooManySessionsError,
@@ -22,11 +13,9 @@ from ingest.whip import (
     UnknownSessionError,
     WhipServer,
 )
-from streamer.api import requests
 from streamer.api.microphones import MicrophoneRefusedError, OpenedSession
-from streamer.media.source import Source
-from streamer.studio.errors import FileRefusedError, SourceRefusedError
-from streamer.studio.files import AudioFacts, FileLibrary
+from streamer.studio.errors import FileRefusedError
+from streamer.studio.files import AudioFacts
 
 
 class Prober:
@@ -40,53 +29,12 @@ class Prober:
         try:
             info = probe(path, self._max_duration_s)
         except FileTooLongError as error:
-            raise FileRefusedError("file-too-long", _sentence(error)) from error
+            raise FileRefusedError("file-too-long", sentence(error)) from error
         except AudioFileError as error:
-            raise FileRefusedError("unsupported-audio", _sentence(error)) from error
+            raise FileRefusedError("unsupported-audio", sentence(error)) from error
         return AudioFacts(
             info.duration_s, info.codec, info.sample_rate_hz, info.channels
         )
-
-
-class Opener:
-    """Opens what the API's clients ask for; see `SourceOpener`."""
-
-    def __init__(self, files: FileLibrary, whip: WhipServer) -> None:
-        self._files = files
-        self._whip = whip
-
-    async def open(self, wanted: Any) -> Source:
-        """Return the source, ready to be read."""
-        match wanted:
-            case requests.FileSource():
-                return await self._open_file(wanted.file_id)
-            case requests.ToneSource():
-                return ToneSource(wanted.pattern, wanted.duration_s)
-            case requests.MicrophoneSource():
-                return self._open_microphone(wanted.session_id)
-        raise SourceRefusedError("unknown-source", "Nothing opens such a source.")
-
-    def _open_microphone(self, session_id: str) -> Source:
-        try:
-            return MicrophoneSource(self._whip.session(session_id))
-        except UnknownSessionError as error:
-            raise SourceRefusedError(
-                "unknown-session", "This microphone is not connected."
-            ) from error
-
-    async def _open_file(self, file_id: str) -> Source:
-        path = self._files.path(file_id)
-        if path is None:
-            raise SourceRefusedError("unknown-file", f"There is no file {file_id!r}.")
-        opening = asyncio.ensure_future(asyncio.to_thread(FileSource.open, path))
-        try:
-            return await asyncio.shield(opening)
-        except AudioFileError as error:
-            raise SourceRefusedError("unsupported-audio", _sentence(error)) from error
-        except asyncio.CancelledError:
-            # The thread goes on; what it opens is nobody's.
-            opening.add_done_callback(_close_unwanted)
-            raise
 
 
 class WhipMicrophones:
@@ -101,14 +49,14 @@ class WhipMicrophones:
         try:
             session = await self._whip.accept(offer_sdp)
         except BadOfferError as error:
-            raise MicrophoneRefusedError(400, "bad-sdp", _sentence(error)) from error
+            raise MicrophoneRefusedError(400, "bad-sdp", sentence(error)) from error
         except UnacceptableOfferError as error:
             raise MicrophoneRefusedError(
-                422, "unacceptable-sdp", _sentence(error)
+                422, "unacceptable-sdp", sentence(error)
             ) from error
         except TooManySessionsError as error:
             raise MicrophoneRefusedError(
-                503, "too-many-microphones", _sentence(error)
+                503, "too-many-microphones", sentence(error)
             ) from error
         # Sessions end by themselves: forget the owners of those that did.
         alive = {each.id for each in self._whip.sessions}
@@ -130,11 +78,7 @@ class WhipMicrophones:
         return self._owners.get(session_id)
 
 
-def _close_unwanted(opening: asyncio.Future[FileSource]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
-
-
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """Return what went wrong, as a sentence for a person."""
     text = str(error) or type(error).__name__
     return text[:1].upper() + text[1:].rstrip(".") + "."

@@ -76,6 +76,16 @@ class RecordingPart:
     "None: to its end."
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A source: another one again and again, until it is stopped."""
+
+    source: Any
+    gap_samples: int
+    attention_s: int = 0
+    "Sounds before each repetition."
+
+
 class State(StrEnum):
     """What those who speak must know: whether they are heard."""
 

@@ -30,11 +30,16 @@ class HeldZonesError(StudioError):
 
     Args:
         held: Each zone where it would wait, and the broadcast that holds it.
+        titles: Of these broadcasts, by id.
     """
 
-    def __init__(self, held: Mapping[str, str]) -> None:
-        super().__init__(f"It would have to wait in {len(held)} zones.")
+    def __init__(self, held: Mapping[str, str], titles: Mapping[str, str]) -> None:
+        named = ", ".join(repr(titles[each]) for each in sorted(set(held.values())))
+        where = ", ".join(map(repr, list(held)[:5]))
+        more = f" and {len(held) - 5} more zones" if len(held) > 5 else ""
+        super().__init__(f"It would have to wait for {named} in {where}{more}.")
         self.held = dict(held)
+        self.titles = dict(titles)
 
 
 class NotInQueueError(StudioError):

@@ -97,6 +97,11 @@ class FileLibrary:
         file = self._files.get(file_id)
         return self._directory / file.path if file else None
 
+    def duration_s(self, file_id: str) -> float | None:
+        """Return how long a file plays, or None when there is none."""
+        file = self._files.get(file_id)
+        return file.duration_ms / 1000 if file else None
+
     def check_size(self, size_bytes: int) -> None:
         """Refuse an upload that is, or says that it is, too large.
 

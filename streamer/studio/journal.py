@@ -17,6 +17,7 @@ from typing import Self
 
 import streamer
 from streamer.air.difference import AirStep
+from streamer.air.schedule import Planned
 from streamer.store.asrunevents import AsRunEvent
 from streamer.store.errors import StoreError, StoreUnavailableError
 from streamer.store.outcomes import Outcome
@@ -116,17 +117,32 @@ class StoreJournal:
             )
             self._log(event)
 
-    def missed(self, outcome: Outcome, request: BroadcastRequest) -> None:
-        """Write that the schedule could not start a broadcast in time."""
-        planned = outcome.start_utc.isoformat()
-        more = {"reason": outcome.detail, "planned_utc": planned, **request.more}
+    def missed(self, outcome: Outcome, planned: Planned | None) -> None:
+        """Write that the schedule could not start a broadcast.
+
+        Args:
+            outcome: What became of the start.
+            planned: The entry; None if it is gone.
+        """
+        owner = planned.owner if planned else None
+        airing = asrun.Airing(
+            title=outcome.title,
+            programme_class=planned.entry.programme_class.value if planned else "",
+            origin=owner.origin.value if owner else "",
+            source_kind=SourceKind.PLAYLIST.value,
+            source_detail=outcome.entry_id,
+            zone_ids=outcome.zone_ids,
+            actor=owner.token_id if owner else "schedule",
+            actor_name=owner.name if owner else "",
+        )
+        more = {
+            "reason": outcome.detail,
+            "entry_id": outcome.entry_id,
+            "planned_utc": outcome.start_utc.isoformat(),
+        }
+        cause = outcome.kind.value
         self._log(
-            asrun.missed(
-                _airing(request),
-                at_utc=outcome.decided_utc,
-                cause=outcome.kind.value,
-                more=more,
-            )
+            asrun.missed(airing, at_utc=outcome.decided_utc, cause=cause, more=more)
         )
 
     def stepped(self, step: AirStep) -> None:

@@ -228,7 +228,9 @@ class Studio:
         try:
             self._board.put(live, aimed, at_ns=time.monotonic_ns() - lead_ns)
         except air.ZonesHeldError as error:
-            raise HeldZonesError(error.held) from error
+            holders = map(self.find, set(error.held.values()))
+            titles = {each.id: each.request.title for each in holders if each}
+            raise HeldZonesError(error.held, titles) from error
         except air.AirFullError as error:
             raise TooManyProgrammesError("The air is full.") from error
         if limit is not None and live.end is None:

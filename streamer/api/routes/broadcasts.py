@@ -20,7 +20,7 @@ from streamer.api.answers import (
     ZoneHearing,
 )
 from streamer.api.bulk import bulk
-from streamer.api.orders import demand_zones, order
+from streamer.api.orders import demand_stop, order
 from streamer.api.requests import NewBroadcast
 from streamer.api.services import Services
 from streamer.store.records import Broadcast
@@ -126,8 +126,8 @@ async def stop_broadcast(
     if live is None:
         await services.store.broadcasts.get(broadcast_id)  # raises when it never was
         raise AlreadyEndedError("The broadcast has ended already.")
-    demand_zones(broadcaster, live.request.zone_ids, services.studio.tree)
-    services.studio.stop(broadcast_id)
+    demand_stop(broadcaster, live, services)
+    services.studio.stop(broadcast_id, by=broadcaster.id)
     try:
         await asyncio.wait_for(live.ended.wait(), STOP_WAIT_S)
     except TimeoutError:

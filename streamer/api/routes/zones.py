@@ -39,6 +39,7 @@ async def create_zone(new: NewZone, services: ServicesHere, _: Manager) -> ZoneI
         level=ZoneLevel(new.level),
         playout_delay_ms=new.playout_delay_ms,
         public=new.public,
+        emergency_volume_percent=new.emergency_volume_percent,
     )
     return _info(services.studio.tree, zone)
 
@@ -71,6 +72,10 @@ def _info(tree: ZoneTree, zone: Zone) -> ZoneInfo:
         level=zone.level.value,
         playout_delay_ms=zone.playout_delay_ms,
         effective_playout_delay_ms=tree.effective_playout_delay_ms(zone.id),
+        emergency_volume_percent=zone.emergency_volume_percent,
+        effective_emergency_volume_percent=tree.effective_emergency_volume_percent(
+            zone.id
+        ),
         public=zone.public,
         effective_public=tree.is_public(zone.id),
     )

@@ -21,6 +21,8 @@ async def test_zones_are_listed_parents_first(admin: httpx.AsyncClient) -> None:
         "level": "village",
         "playout_delay_ms": None,
         "effective_playout_delay_ms": 400,
+        "emergency_volume_percent": None,
+        "effective_emergency_volume_percent": None,
         "public": False,
         "effective_public": False,
     }
