@@ -191,24 +191,37 @@ _CHORDS = (0, -3, -7, -5)
 
 def _music(start: int, seed: int) -> _Samples:
     """Plucked notes of a pentatonic scale over four chords in turn."""
-    at = start + np.arange(_TILE_SAMPLES)
-    newest = int(at[-1]) // _NOTE_SAMPLES
-    notes = np.arange(max(0, newest - _RINGING), newest + 1)[:, None]
-    pick = (_chance(seed, 1, notes[:, 0]) * 10).astype(int)
-    chord = np.array(_CHORDS)[notes[:, 0] // 16 % len(_CHORDS)]
-    semitones = np.array(_SCALE)[pick % 5] + 12 * (pick // 5) + chord
-    pitch_hz = 261.6 * 2 ** (semitones / 12)
-    time_s = (at - notes * _NOTE_SAMPLES) / SAMPLE_RATE_HZ
-    length_s = _RINGING * _NOTE_SAMPLES / SAMPLE_RATE_HZ
-    sounding = (time_s >= 0) & (time_s < length_s)
+    tune = np.zeros(_TILE_SAMPLES)
+    newest = (start + _TILE_SAMPLES - 1) // _NOTE_SAMPLES
+    for number in range(max(0, newest - _RINGING), newest + 1):
+        into = start - number * _NOTE_SAMPLES  # of the note; before it when negative
+        sounding = _note(_semitones(number, seed))[max(into, 0) : into + _TILE_SAMPLES]
+        first = max(-into, 0)
+        tune[first : first + len(sounding)] += sounding
+    melody: _Samples = np.tanh(tune)
+    return melody
+
+
+@lru_cache(maxsize=64)
+def _semitones(number: int, seed: int) -> int:
+    """Return how high note *number* is, above middle C."""
+    pick = int(_chance(seed, 1, number)[0] * 10)
+    return _SCALE[pick % 5] + 12 * (pick // 5) + _CHORDS[number // 16 % len(_CHORDS)]
+
+
+@lru_cache(maxsize=64)
+def _note(semitones: int) -> _Samples:
+    """Return a plucked string; a tune has few pitches, so each is made once."""
+    length = _RINGING * _NOTE_SAMPLES
+    time_s = np.arange(length) / SAMPLE_RATE_HZ
     attack = np.clip(time_s / 0.005, 0, 1)
-    release = np.clip((length_s - time_s) / 0.05, 0, 1)
-    loudness = sounding * attack * release * np.exp(-5 * np.maximum(time_s, 0))
-    sine, cosine = _circle(pitch_hz[:, None] * time_s)
+    release = np.clip((length / SAMPLE_RATE_HZ - time_s) / 0.05, 0, 1)
+    sine, cosine = _circle(261.6 * 2 ** (semitones / 12) * time_s)
     # With two and three times the pitch (by the formulas of the double angle).
     wave = sine * (1 + 0.8 * cosine + 0.2 * (3 - 4 * sine * sine))
-    tune: _Samples = np.tanh((0.7 * loudness * wave).sum(axis=0))
-    return tune
+    note: _Samples = 0.7 * attack * release * np.exp(-5 * time_s) * wave
+    note.flags.writeable = False  # shared by all who play it
+    return note
 
 
 # --- bulletin -------------------------------------------------------------------
