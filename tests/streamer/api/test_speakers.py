@@ -39,7 +39,8 @@ async def test_the_credential_is_shown_once(admin: httpx.AsyncClient) -> None:
     speaker_id, credential = await enrol(admin)
     shown = (await admin.get(f"{SPEAKERS}/{speaker_id}")).text
     listed = (await admin.get(SPEAKERS)).text
-    assert credential.rpartition("_")[2] not in shown + listed
+    # A secret may hold an underscore itself.
+    assert credential.split("_", 2)[2] not in shown + listed
     assert "hash" not in shown + listed
 
 
