@@ -56,6 +56,7 @@ async def undisturbed(server: LoacastServer) -> AsyncIterator[Live]:
         )
     )
     heard: list[int] = []
+    assert live.ssrc is not None
     server.bus.subscribe(_Listener(live.ssrc, heard))
     yield live
     assert studio.on_air() == [live]
