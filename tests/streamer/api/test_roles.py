@@ -14,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ZONE: dict[str, Any] = {"name": "x", "level": "commune", "parent_id": "p"}
 SPEAKER = {"name": "x", "zone_id": "a"}
+QUEUE, UNKNOWN = {"broadcast_ids": ["unknown"]}, {"zone_ids": ["unknown"]}
 TOKEN = {"name": "x", "role": "monitor"}
 ADMIN, OPERATOR, BROADCASTER, MONITOR = "admin", "operator", "broadcaster", "monitor"
 READERS = {ADMIN, OPERATOR, BROADCASTER, MONITOR}
@@ -25,6 +26,7 @@ TABLE: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/v1/me", None, READERS),
     ("GET", "/api/v1/zones", None, READERS),
     ("GET", "/api/v1/air", None, READERS),
+    ("GET", "/api/v1/air/silences", None, READERS),
     ("GET", "/api/v1/broadcasts", None, READERS),
     ("GET", "/api/v1/recordings", None, READERS),
     ("GET", "/metrics", None, READERS),
@@ -36,6 +38,9 @@ TABLE: list[tuple[str, str, Any, set[str]]] = [
     ("POST", "/whip", None, SPEAKING),
     ("DELETE", "/whip/unknown", None, SPEAKING),
     ("DELETE", "/api/v1/files/unknown", None, {ADMIN, OPERATOR}),
+    ("POST", "/api/v1/air/queue", QUEUE, {ADMIN, OPERATOR}),
+    ("POST", "/api/v1/air/silence", UNKNOWN, {ADMIN}),
+    ("POST", "/api/v1/air/lift", UNKNOWN, {ADMIN}),
     ("POST", "/api/v1/zones", ZONE, {ADMIN}),
     ("PATCH", "/api/v1/zones/a", {"name": "y"}, {ADMIN}),
     ("DELETE", "/api/v1/zones/unknown", None, {ADMIN}),

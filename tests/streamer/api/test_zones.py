@@ -102,3 +102,15 @@ async def test_a_new_zone_hears_what_is_on_the_air_above_it(
     assert air["b9"]["broadcast_id"] == broadcast["id"]
     assert (await admin.delete(f"{ZONES}/b9")).status_code == 409
     await admin.post(f"/api/v1/broadcasts/{broadcast['id']}/stop")
+
+
+async def test_the_floor_of_emergencies_is_inherited(admin: httpx.AsyncClient) -> None:
+    answer = await admin.patch(f"{ZONES}/a", json={"emergency_volume_percent": 80})
+    assert answer.json()["emergency_volume_percent"] == 80
+    below = (await admin.get(f"{ZONES}/a1")).json()
+    assert below["emergency_volume_percent"] is None
+    assert below["effective_emergency_volume_percent"] == 80
+    too_much = {"emergency_volume_percent": 101}
+    assert (await admin.patch(f"{ZONES}/a", json=too_much)).status_code == 422
+    answer = await admin.patch(f"{ZONES}/a", json={"emergency_volume_percent": None})
+    assert answer.json()["effective_emergency_volume_percent"] is None
