@@ -245,7 +245,7 @@ export class Desk extends EventTarget {
     const { kind, cause, detail, problem } = outcome;
     if (problem) return this.#failed(problem);
     if (cause) this.#notice.say(() => this.#language.text(`outcome.${cause}`));
-    else if (["failed", "interrupted", "completed"].includes(kind)) {
+    else if (["failed", "interrupted", "completed", "limited"].includes(kind)) {
       this.#notice.say(() => this.#language.text(`outcome.${kind}`, { detail }));
     }
     if (this.#microphone.lost) this.#uplink.close();

@@ -8,7 +8,7 @@
  *
  * @typedef {object} Broadcast  As in GET /api/v1/broadcasts/{id}.
  * @typedef {object} Outcome
- * @property {"stopped"|"completed"|"failed"|"interrupted"|"refused"|"abandoned"} kind
+ * @property {"stopped"|"completed"|"failed"|"interrupted"|"limited"|"refused"|"abandoned"} kind
  * @property {string} [detail]  The server's own words.
  * @property {object} [problem]  Why it was refused (see api.js, Problem).
  * @property {string} [cause]  Why the page itself ended it, e.g. "microphone-lost".

@@ -325,6 +325,10 @@ export const STRINGS = Object.freeze({
     vi: "Máy chủ đã dừng buổi phát. {detail}",
     en: "The server ended the broadcast. {detail}",
   },
+  "outcome.limited": {
+    vi: "Đã hết thời lượng cho phép, buổi phát đã dừng. {detail}",
+    en: "The broadcast lasted as long as it may, and has stopped. {detail}",
+  },
   "outcome.microphone-lost": {
     vi: "Micrô đã bị rút hoặc tắt, buổi phát đã dừng.",
     en: "The microphone was unplugged or turned off; the broadcast has stopped.",

@@ -200,10 +200,15 @@ def _touching(
     policies: Mapping[str, ZonePolicy], tree: ZoneTree, zone_ids: Sequence[str]
 ) -> list[tuple[str, ZonePolicy]]:
     """Return the policies of the zones touched, the tree's order; equal ones once."""
-    reach = set(tree.covered(zone_ids))
-    for each in zone_ids:
-        reach.update(tree.ancestors(each))
-    named = sorted(reach & policies.keys(), key=tree.number)
+    # As a set of numbers: naming ten thousand zones would hold up the loop.
+    below = tree.cover(zone_ids)
+    above = {each for zone_id in zone_ids for each in tree.ancestors(zone_id)}
+    reached = (
+        each
+        for each in policies
+        if each in tree and (each in above or below >> tree.number(each) & 1)
+    )
+    named = sorted(reached, key=tree.number)
     first: dict[ZonePolicy, str] = {}
     for zone_id in named:
         first.setdefault(policies[zone_id], zone_id)

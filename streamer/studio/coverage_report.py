@@ -199,7 +199,9 @@ def _report(
     if broadcast.ended_utc is not None:
         end_us = us_of_utc(broadcast.ended_utc)
     turns = [(us_of_utc(at_utc), runs) for at_utc, runs in source_turns(events)]
-    aired = running(turns, (start_us, end_us))
+    # One that waited until it was over has no turns, and was not aired at all.
+    begun = turns or broadcast.started_utc is not None
+    aired = running(turns, (start_us, end_us)) if begun else []
     found = coverage(
         aired,
         _heard(aimed, accounts),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 import streamer
+from streamer.air.conduct import OrderKind
 from streamer.air.difference import AirStep
 from streamer.air.schedule import Planned
 from streamer.store.asrunevents import AsRunEvent
@@ -58,6 +59,8 @@ class StoreJournal:
         self._heartbeat_s = heartbeat_s
         self._writer = RecordWriter(unavailable=StoreUnavailableError)
         self._beating: asyncio.Task[None] | None = None
+        self._waiting: set[str] = set()
+        "Broadcasts of which nothing was heard or made so far."
 
     async def __aenter__(self) -> Self:
         await self._take_over()
@@ -79,6 +82,8 @@ class StoreJournal:
     def started(self, live: Live) -> None:
         """Write that a broadcast was accepted."""
         request = live.request
+        if live.ssrc is None:
+            self._waiting.add(live.id)
         broadcast = Broadcast(
             id=live.id,
             title=request.title,
@@ -89,7 +94,7 @@ class StoreJournal:
             zone_ids=request.zone_ids,
             started_by=request.token_id,
             accepted_utc=live.started_utc,
-            started_utc=live.started_utc,
+            started_utc=None if live.ssrc is None else live.started_utc,
         )
         self._put("start", live, partial(self._records.create, broadcast))
         more = {"comeback": request.comeback.value, **request.more}
@@ -151,12 +156,18 @@ class StoreJournal:
         if step.events:
             write = partial(self._records.record, step.events, at_utc)
             self._writer.put("a step of the air", write)
+        for order in step.orders:
+            if order.kind is OrderKind.GO and order.programme_id in self._waiting:
+                self._waiting.discard(order.programme_id)
+                begin = partial(self._records.start, order.programme_id, at_utc)
+                self._writer.put("the first sound of a broadcast", begin)
         self._log(*asrun.stepped(step, at_utc=at_utc))
 
     def ended(self, live: Live) -> None:
         """Write how a broadcast ended."""
         if live.end is None or live.airing is None:
             raise ValueError(f"broadcast {live.id} has not just ended")
+        self._waiting.discard(live.id)
         write = partial(
             self._records.end,
             live.id,

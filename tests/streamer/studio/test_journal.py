@@ -10,6 +10,7 @@ from time import monotonic_ns
 
 import pytest
 
+from streamer.air.conduct import AirOrder, OrderKind
 from streamer.air.difference import AirEvent, AirEventKind, AirStep
 from streamer.air.priority import Origin
 from streamer.store.database import sqlite_url
@@ -54,7 +55,9 @@ async def live_broadcast(broadcast_id: str = "b") -> Live:
         token_id="t1",
     )
     started_utc = datetime.now(UTC)
-    return Live(broadcast_id, request, accepted_ns=0, started_utc=started_utc)
+    live = Live(broadcast_id, request, accepted_ns=0, started_utc=started_utc)
+    live.ssrc = 1
+    return live
 
 
 def step(kind: AirEventKind, at_ns: int) -> AirStep:
@@ -80,6 +83,46 @@ async def test_a_broadcast_is_written_with_its_intervals(
     assert interval.to_utc is not None
     lasted = interval.to_utc - interval.from_utc
     assert abs(lasted - timedelta(seconds=2)) < timedelta(milliseconds=50)
+
+
+async def test_what_waits_has_started_when_its_source_runs(
+    store: Store, journal: StoreJournal
+) -> None:
+    live, now_ns = await live_broadcast(), monotonic_ns()
+    live.ssrc = None
+    journal.started(live)
+    await journal.written()
+    assert (await store.broadcasts.get("b")).started_utc is None
+    go = AirOrder(now_ns, OrderKind.GO, "b")
+    journal.stepped(AirStep(now_ns, (), (), (go,)))
+    await journal.written()
+    started_utc = (await store.broadcasts.get("b")).started_utc
+    assert started_utc is not None
+    again = AirOrder(now_ns + 10**9, OrderKind.GO, "b")
+    journal.stepped(AirStep(now_ns + 10**9, (), (), (again,)))
+    await journal.written()
+    assert (await store.broadcasts.get("b")).started_utc == started_utc
+    kinds = [each.kind for each in await store.asrun.read(limit=9)]
+    assert kinds == ["server_started", "accepted", "went_on", "went_on"]
+
+
+async def test_refusals_and_silences_are_in_the_log(
+    store: Store, journal: StoreJournal
+) -> None:
+    live, now_ns = await live_broadcast(), monotonic_ns()
+    journal.refused(live.request, "quiet_hours", "It is night.")
+    journal.silenced(["a"], by="t1", reason="hijacked", at_ns=now_ns)
+    journal.reordered(["b", "c"], by="t1", at_ns=now_ns)
+    await journal.written()
+    (silence,) = await store.silences.all()
+    assert (silence.zone_id, silence.by, silence.reason) == ("a", "t1", "hijacked")
+    journal.lifted(["a"], by="t1", at_ns=now_ns)
+    await journal.written()
+    assert await store.silences.all() == []
+    _, refused, *rest = await store.asrun.read(limit=9)
+    assert (refused.cause, refused.detail["reason"]) == ("quiet_hours", "It is night.")
+    assert [each.kind for each in rest] == ["silenced", "reordered", "lifted"]
+    assert (await store.asrun.verify()).fault is None
 
 
 async def test_nothing_recorded_is_nothing_written(
