@@ -18,7 +18,7 @@ import pytest
 from streamer.media.frame import Pcm, ProgrammePacket
 from streamer.media.source import PcmSource
 from streamer.programme.programme import Programme, ProgrammeSettings
-from streamer.programme.recorder import QUEUE_PACKETS, Recorder
+from streamer.programme.recorder import BATCH_PACKETS, QUEUE_BATCHES, Recorder
 
 
 def speech_like(samples: int) -> Pcm:
@@ -130,7 +130,7 @@ async def test_a_full_disk_stops_the_recording_with_an_alarm(
 async def test_a_disk_that_is_too_slow_stops_the_recording(tmp_path: Path) -> None:
     _, packets = air(speech_like(9_600))
     recording = recorder(tmp_path / "slow.opus")
-    for _ in range(QUEUE_PACKETS):
+    for _ in range(BATCH_PACKETS * QUEUE_BATCHES + BATCH_PACKETS - 1):
         recording.write(packets[0])
     assert recording.failure == ""
     recording.write(packets[0])
@@ -151,7 +151,7 @@ def test_a_killed_process_leaves_all_but_the_last_second(tmp_path: Path) -> None
         from streamer.programme.recorder import Recorder
 
         async def main():
-            noise = np.random.default_rng(1).uniform(-0.3, 0.3, 5 * 48_000)
+            noise = np.random.default_rng(1).uniform(-0.3, 0.3, 6 * 48_000)
             programme = Programme(
                 PcmSource(noise.astype(np.float32)), ProgrammeSettings(12_000, 0),
                 ssrc=1, first_timestamp=0, first_sequence=0, start_ns=0,
