@@ -26,8 +26,11 @@ types: setup
 browser:
 	@sh tests/browser/install-chromium.sh
 
+# What runs in real time has the machine to itself; the rest shares its cores.
+REAL_TIME := tests/end_to_end tests/browser
 test: setup browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 $(addprefix --ignore ,$(REAL_TIME))
+	$(BIN)/python -m pytest $(REAL_TIME)
 
 check: lint types test
 

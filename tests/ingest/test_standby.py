@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,13 +82,17 @@ def test_a_fallback_shorter_than_the_outage_is_repeated() -> None:
 
 
 def test_a_fallback_that_cannot_be_opened_is_given_up() -> None:
+    tried = Event()
+
     def broken() -> Source:
+        tried.wait(5.0)
         raise SourceFailed("no such file")
 
     standby = Standby(broken, "x")
     assert standby.exists
     standby.over(STATION, is_wanted=True)
     assert standby._opening is not None
+    tried.set()
     standby._opening.wait(5.0)
     assert (standby.over(STATION, is_wanted=True) == STATION).all()
     assert not standby.exists

@@ -79,7 +79,9 @@ async def test_another_scheme_is_no_token(
 
 
 @pytest.mark.parametrize(
-    "text", ["nonsense", "loat_aaaaaaaaaa_short", str(issue(CredentialKind.TOKEN))]
+    "text",
+    ["nonsense", "loat_aaaaaaaaaa_short", str(issue(CredentialKind.TOKEN))],
+    ids=["nonsense", "too short", "of nobody"],
 )
 async def test_a_wrong_token_is_refused(anybody: httpx.AsyncClient, text: str) -> None:
     answer = await anybody.get(ME, headers=bearer(text))

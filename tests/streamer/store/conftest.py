@@ -37,7 +37,7 @@ def postgresql_directory() -> Iterator[Path]:
         try:
             yield directory
         finally:
-            _run([pg_ctl, "-D", data, "-m", "fast", "stop"], user)
+            _run([pg_ctl, "-D", data, "-m", "immediate", "stop"], user)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
