@@ -8,6 +8,7 @@ from typing import Any
 
 from streamer.air.entrycheck import ScheduleError
 from streamer.air.entrydocument import entry_document, entry_of
+from streamer.air.entrysecrets import completed, shown
 from streamer.air.policy import Wish
 from streamer.air.schedule import (
     FileItem,
@@ -43,11 +44,21 @@ def owner_of(principal: Principal, services: Services) -> Owner:
 
 
 async def entry_from(
-    entry_id: str, uid: str, document: Mapping[str, Any]
+    entry_id: str,
+    uid: str,
+    document: Mapping[str, Any],
+    stored: ScheduleEntry | None = None,
 ) -> ScheduleEntry:
-    """Return the entry of a document, checked, or raise a 422 problem."""
+    """Return the entry of a document, checked, or raise a 422 problem.
+
+    Args:
+        entry_id: Its id.
+        uid: Its name in iCalendar.
+        document: What was asked for.
+        stored: The entry that it replaces; whoever asks may change that.
+    """
     try:
-        return await checked(entry_of(entry_id, uid, document))
+        return await checked(completed(entry_of(entry_id, uid, document), stored))
     except ScheduleError as error:
         raise refused(error) from error
 
@@ -95,7 +106,7 @@ def entry_info(planned: Planned, now_utc: datetime) -> EntryInfo:
     entry = planned.entry
     coming = next_start(entry, max(now_utc, planned.armed_utc))
     return EntryInfo.model_validate(
-        entry_document(entry)
+        entry_document(shown(entry))
         | {
             "id": entry.id,
             "uid": entry.uid,

@@ -7,6 +7,7 @@ it is kept stands still at Monday noon, unless a test sets it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
+from streamer.air.schedule import RelayItem
 from streamer.api.requests import ToneSource
 from streamer.api.server import build
 from streamer.app.server import PAGES_DIRECTORY, LoacastServer
@@ -29,6 +31,8 @@ from tests.streamer.air.schedules import NOON_UTC
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+OURS = ("streamer", "ingest")
+"Whose loggers a server listens to."
 SCHEDULE, ZONES = "/api/v1/schedule", "/api/v1/zones"
 Json = dict[str, Any]
 
@@ -316,6 +320,87 @@ class TestCalendar:
         problem = answer.json()
         assert problem["type"] == "urn:loacast:problem:invalid-calendar"
         assert "say what to broadcast" in problem["problems"][0]
+        assert (await http.get(SCHEDULE)).json() == []
+
+
+class TestSecrets:
+    """Another station's secret can be set, and never read."""
+
+    URL = "https://xa:matkhau@vov.vn/live?token=bimat"
+    SHOWN = "https://***@vov.vn/live?token=***"
+
+    def relay(self, url: str, **members: Any) -> Json:
+        item = {"kind": "relay", "url": url, "duration_s": 60, "fallback_file_id": None}
+        return {"items": [item], **members}
+
+    def stored(self, rig: Rig) -> list[str]:
+        return [
+            item.url
+            for (each,) in [rig.keeper.timetable.planned]
+            for item in each.entry.items
+            if isinstance(item, RelayItem)
+        ]
+
+    async def test_no_answer_and_no_export_tells_it(
+        self, rig: Rig, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        entry = await planned(http, **self.relay(self.URL))
+        path = f"{SCHEDULE}/{entry['id']}"
+        day = f"{path}/cancelled/2026-01-05"
+        answers = [
+            await http.get(path),
+            await http.get(SCHEDULE),
+            await http.get(f"{SCHEDULE}/occurrences"),
+            await http.put(path, json=body(**self.relay(self.URL, title="B"))),
+            await http.put(day),
+            await http.delete(day),
+            await http.get("/api/v1/schedule.ics"),
+            await http.post(SCHEDULE, json=body(**self.relay(f"ftp{self.URL[5:]}"))),
+            await http.post(SCHEDULE, json=body(**self.relay(self.URL, grace_s="x"))),
+            await http.post(
+                f"{SCHEDULE}/import",
+                content=_event(),
+                params={"zone_id": ["a"], "relay_url": f"ftp{self.URL[5:]}"},
+            ),
+        ]
+        logged = [r.getMessage() for r in caplog.records if r.name.startswith(OURS)]
+        for each in (repr(entry), *logged, *(each.text for each in answers)):
+            assert "matkhau" not in each
+            assert "bimat" not in each
+        assert entry["items"][0]["url"] == self.SHOWN
+        assert self.stored(rig) == [self.URL]
+
+    async def test_what_was_shown_is_kept_as_it_is_stored(
+        self, rig: Rig, http: httpx.AsyncClient
+    ) -> None:
+        entry = await planned(http, **self.relay(self.URL))
+        path = f"{SCHEDULE}/{entry['id']}"
+        answer = await http.put(path, json=body(**self.relay(self.SHOWN, title="B")))
+        assert (answer.status_code, answer.json()["title"]) == (200, "B")
+        assert self.stored(rig) == [self.URL]
+        export = (await http.get("/api/v1/schedule.ics")).content
+        taken = await http.post(f"{SCHEDULE}/import", content=export)
+        assert taken.status_code == 200, taken.text
+        assert self.stored(rig) == [self.URL]
+        answer = await http.put(path, json=body(**self.relay("https://vov.vn/?t=new")))
+        assert self.stored(rig) == ["https://vov.vn/?t=new"]
+
+    async def test_a_mask_of_nothing_is_refused(
+        self, rig: Rig, http: httpx.AsyncClient
+    ) -> None:
+        new = await http.post(SCHEDULE, json=body(**self.relay(self.SHOWN)))
+        assert new.json()["type"] == "urn:loacast:problem:invalid-schedule"
+        entry = await planned(http, **self.relay(self.URL))
+        path = f"{SCHEDULE}/{entry['id']}"
+        elsewhere = self.SHOWN.replace("vov.vn", "evil.example")
+        moved = await http.put(path, json=body(**self.relay(elsewhere)))
+        assert moved.json()["type"] == "urn:loacast:problem:invalid-schedule"
+        export = (await http.get("/api/v1/schedule.ics")).content
+        await http.delete(path)
+        gone = await http.post(f"{SCHEDULE}/import", content=export)
+        assert gone.json()["type"] == "urn:loacast:problem:invalid-calendar"
+        assert "nobody stored" in gone.json()["problems"][0]
         assert (await http.get(SCHEDULE)).json() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -61,6 +62,15 @@ class TestEntries:
             with pytest.raises(ConflictError):
                 await store.timetable.create(planned(again, NOON_UTC))
         assert len(await store.timetable.all()) == 1
+
+    async def test_an_error_tells_no_value_also_where_it_is_traced(
+        self, store: Store
+    ) -> None:
+        secret = entry(items=(RelayItem("https://xa:matkhau@vov.vn", 60),))
+        await store.timetable.create(planned(secret, NOON_UTC))
+        with pytest.raises(ConflictError) as raised:
+            await store.timetable.create(planned(secret, NOON_UTC))
+        assert "matkhau" not in "".join(traceback.format_exception(raised.value))
 
     async def test_a_change_sees_what_is_stored(self, store: Store) -> None:
         await store.timetable.create(planned(entry("FREQ=DAILY"), NOON_UTC))
