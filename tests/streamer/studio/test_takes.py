@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from streamer.air.difference import AirStep
 from streamer.air.priority import Comeback, Conflict, Origin
+from streamer.air.silence import EVERYWHERE
 from streamer.air.zones import Zone, ZoneLevel, ZoneTree
 from streamer.bus.bus import AirChange, OnAir
 from streamer.bus.in_process import InProcessBus
@@ -451,6 +452,17 @@ class TestSilence:
             assert ears.heard == []
             studio.desk.lift(["p"], by="admin")
             assert state(live, studio) is State.ON_AIR
+
+    async def test_a_root_to_come_is_silent_while_everything_is(
+        self, studio: Studio, ears: Ears
+    ) -> None:
+        studio.desk.silence([EVERYWHERE], by="admin")
+        new = Zone("q", None, "Q", ZoneLevel.PROVINCE)
+        studio.replace_tree(ZoneTree([*studio.tree, new]))
+        live = await studio.start(warning("q"))
+        assert state(live, studio) is State.WAITING
+        assert studio.desk.lift([EVERYWHERE], by="admin") == [EVERYWHERE]
+        assert state(live, studio) is State.ON_AIR
 
     async def test_only_zones_that_are_there(self, studio: Studio) -> None:
         with pytest.raises(UnknownZoneError):
