@@ -10,6 +10,7 @@ from streamer.air.entrycheck import ScheduleError
 from streamer.air.entrydocument import entry_document, entry_of
 from streamer.air.entrysecrets import completed, shown
 from streamer.air.policy import Wish
+from streamer.air.priority import Conflict
 from streamer.air.schedule import (
     FileItem,
     Fill,
@@ -22,11 +23,14 @@ from streamer.air.schedule import (
 )
 from streamer.air.timetable import LOOK_AHEAD
 from streamer.air.walltime import local_time, time_zone
+from streamer.air.zones import ZoneTree
 from streamer.api.orders import demand_zones, origin_of
-from streamer.api.principals import Principal
+from streamer.api.principals import Principal, Right
 from streamer.api.problems import Problem
 from streamer.api.schedules import EntryInfo, OccurrenceInfo, OutcomeInfo
 from streamer.api.services import Services
+from streamer.api.tokens import TokenRegistry
+from streamer.studio.errors import OwnerRefusedError
 from streamer.studio.planning import Coming, Planning, checked
 
 
@@ -35,6 +39,36 @@ def planning_of(services: Services) -> Planning:
     if services.planning is None:
         raise Problem(503, "no-schedule", "This server keeps no schedule.")
     return services.planning
+
+
+async def owner_now(
+    owner: Owner, entry: ScheduleEntry, tokens: TokenRegistry, tree: ZoneTree
+) -> Owner:
+    """Return by whose right *entry* starts now: as much as its owner has today.
+
+    Args:
+        owner: Who planned it, with the rights of then.
+        entry: What shall start; its zones that are gone are the studio's to refuse.
+        tokens: Everybody's.
+        tree: The zones as they are.
+
+    Raises:
+        OwnerRefusedError: The token was revoked or has expired, or may not do this
+            any more. Whoever may can save the entry anew, and owns it then.
+    """
+    holder = await tokens.present_holder(owner.token_id)
+    try:
+        if holder is None:
+            raise OwnerRefusedError("the token was revoked, or has expired")
+        _demand_rights(entry, holder)
+        demand_zones(holder, [each for each in entry.zone_ids if each in tree], tree)
+    except (Problem, OwnerRefusedError) as error:
+        why = error.detail if isinstance(error, Problem) else str(error)
+        raise OwnerRefusedError(
+            f"The owner, {owner.name!r}, may no longer broadcast this: {why}"
+        ) from error
+    origin = origin_of(holder, tree)
+    return Owner(holder.id, holder.name, holder.role, origin)
 
 
 def owner_of(principal: Principal, services: Services) -> Owner:
@@ -80,6 +114,7 @@ def demand(entry: ScheduleEntry, principal: Principal, services: Services) -> No
         PolicyRefusedError: A policy does not allow its next start.
     """
     demand_zones(principal, entry.zone_ids, services.studio.tree)
+    _demand_rights(entry, principal)
     for file_id in _files(entry):
         if services.files.path(file_id) is None:
             raise Problem(422, "unknown-file", f"There is no file {file_id!r}.")
@@ -131,6 +166,12 @@ def occurrence_info(coming: Coming) -> OccurrenceInfo:
         end_utc=start_utc + timedelta(seconds=entry.duration_s),
         outcome=OutcomeInfo.model_validate(outcome) if outcome else None,
     )
+
+
+def _demand_rights(entry: ScheduleEntry, principal: Principal) -> None:
+    principal.demand(Right.BROADCAST)
+    if entry.conflict is Conflict.TAKE_OVER:
+        principal.demand(Right.ORDER)
 
 
 def _files(entry: ScheduleEntry) -> Iterable[str]:

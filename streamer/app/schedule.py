@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from streamer.air.schedule import RelayItem
 from streamer.air.timetable import OutcomeKind
+from streamer.api.plans import owner_now
+from streamer.api.tokens import TokenRegistry
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
+from streamer.studio.admission import rule_of
 from streamer.studio.broadcast import BroadcastRequest
+from streamer.studio.errors import OwnerRefusedError
 from streamer.studio.journal import StoreJournal
 from streamer.studio.planning import Planning
 from streamer.studio.scheduled import ScheduledStart
@@ -17,12 +22,26 @@ from streamer.studio.timetable import ScheduleKeeper
 
 
 async def keep_schedule(
-    stack: AsyncExitStack, store: Store, studio: Studio, journal: StoreJournal
+    stack: AsyncExitStack,
+    store: Store,
+    studio: Studio,
+    journal: StoreJournal,
+    tokens: TokenRegistry,
 ) -> Planning:
-    """Begin to keep the schedule, until *stack* is left."""
+    """Begin to keep the schedule, until *stack* is left.
+
+    Each start is made by the right that its owner has by then. Where that is too
+    little it is refused: `OutcomeKind.REFUSED`, and `refused` in the as-run log by
+    the rule `owner`.
+    """
 
     async def start(wanted: ScheduledStart) -> str:
-        return (await studio.start(request_of(wanted))).id
+        try:
+            owner = await owner_now(wanted.owner, wanted.entry, tokens, studio.tree)
+        except OwnerRefusedError as error:
+            journal.refused(request_of(wanted), rule_of(error), str(error))
+            raise
+        return (await studio.start(request_of(replace(wanted, owner=owner)))).id
 
     def tell(outcome: Outcome) -> None:
         # What a rule forbade, the studio has refused, and so it is in the log.

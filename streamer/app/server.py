@@ -188,7 +188,7 @@ class LoacastServer:
             public_zones=PublicZones(studio),
             listeners=listeners,
             webrtc_port=self.webrtc.port if self.webrtc else None,
-            planning=await keep_schedule(stack, store, studio, journal),
+            planning=await keep_schedule(stack, store, studio, journal, tokens),
             policies=policies,
         )
 

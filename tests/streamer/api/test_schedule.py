@@ -18,16 +18,23 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
-from streamer.air.schedule import RelayItem
+from streamer.air.priority import Origin
+from streamer.air.schedule import Owner, RelayItem
+from streamer.air.timetable import OutcomeKind
+from streamer.api.plans import owner_now
 from streamer.api.requests import ToneSource
 from streamer.api.server import build
+from streamer.api.tokens import TokenRegistry
 from streamer.app.server import PAGES_DIRECTORY, LoacastServer
+from streamer.store.records import Role, Token
 from streamer.studio.broadcast import BroadcastRequest
+from streamer.studio.errors import OwnerRefusedError
 from streamer.studio.planning import Planning
 from streamer.studio.policies import PolicyKeeper
 from streamer.studio.scheduled import ScheduledStart
 from streamer.studio.timetable import ScheduleKeeper
 from tests.streamer.air.schedules import NOON_UTC
+from tests.streamer.air.schedules import entry as schedule_entry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,6 +60,7 @@ class Rig:
     def __init__(self, server: LoacastServer) -> None:
         self.clock = Clock()
         self.studio = server.services.studio
+        self._tokens = server.services.tokens
         store = server.services.store
         self.keeper = ScheduleKeeper(
             store.timetable,
@@ -68,6 +76,7 @@ class Rig:
 
     async def _start(self, wanted: ScheduledStart) -> str:
         entry = wanted.entry
+        await owner_now(wanted.owner, entry, self._tokens, self.studio.tree)
         request = BroadcastRequest(
             source=ToneSource(kind="tone", pattern="music"),
             source_kind="tone",
@@ -321,6 +330,70 @@ class TestCalendar:
         assert problem["type"] == "urn:loacast:problem:invalid-calendar"
         assert "say what to broadcast" in problem["problems"][0]
         assert (await http.get(SCHEDULE)).json() == []
+
+
+class TestOwners:
+    """Whoever planned it must still be allowed to when it starts."""
+
+    async def test_a_token_that_is_gone_starts_nothing(
+        self, rig: Rig, client_of: Any, server: LoacastServer
+    ) -> None:
+        token = (await client_of("broadcaster", "a")).headers["Authorization"]
+        async with rig.client(token) as owner:
+            entry = await planned(owner)
+        (of,) = rig.keeper.timetable.planned
+        await server.services.tokens.delete(of.owner.token_id)
+        await rig.at(NOON_UTC + timedelta(hours=5))
+        assert rig.studio.on_air() == []
+        planning = Planning(
+            rig.keeper, server.services.store.timetable, server.services.store.outcomes
+        )
+        (outcome,) = await planning.outcomes.between(
+            NOON_UTC, NOON_UTC + timedelta(hours=9), entry_id=entry["id"]
+        )
+        assert outcome.kind is OutcomeKind.REFUSED
+        assert "may no longer broadcast this: the token was revoked" in outcome.detail
+
+    @pytest.mark.parametrize(
+        ("role", "zone_id", "says"),
+        [
+            ("broadcaster", None, None),
+            ("operator", "p", None),
+            ("monitor", None, "A monitor may not broadcast"),
+            ("broadcaster", "b", "in 'b' and below only"),
+            ("broadcaster", "gone", "in 'gone' and below only"),
+        ],
+    )
+    async def test_it_starts_by_the_right_of_today(
+        self, server: LoacastServer, role: str, zone_id: str | None, says: str | None
+    ) -> None:
+        tree = server.services.studio.tree
+        token = Token(
+            id="t",
+            name="Lan",
+            role=Role(role),
+            zone_id=zone_id,
+            secret_hash="",
+            created_utc=NOON_UTC,
+        )
+        tokens = TokenRegistry(server.services.store.tokens)
+        tokens._tokens["t"] = token
+        was = Owner("t", "Lan", "admin", Origin.PROVINCE)
+        entry = schedule_entry(zone_ids=("a", "not-there-any-more"))
+        if says is None:
+            owner = await owner_now(was, entry, tokens, tree)
+            assert (owner.role, owner.origin) == (role, Origin.PROVINCE)
+            return
+        with pytest.raises(OwnerRefusedError, match=says):
+            await owner_now(was, entry, tokens, tree)
+
+    async def test_to_take_over_is_an_operators_right_here_too(
+        self, rig: Rig, client_of: Any
+    ) -> None:
+        token = (await client_of("broadcaster", "a")).headers["Authorization"]
+        async with rig.client(token) as broadcaster:
+            new = body(conflict="take_over")
+            assert (await broadcaster.post(SCHEDULE, json=new)).status_code == 403
 
 
 class TestSecrets:
