@@ -38,8 +38,7 @@ async def open_server(
         host="127.0.0.1",
         api_port=0,
         stream_port=0,
-        webrtc=False,
-        **members,
+        **({"webrtc": False} | members),
     )
     async with (
         LoacastServer(config) as server,
