@@ -131,7 +131,7 @@ def _rest(
         return
     if any(each.detail.get("continues") == accepted.broadcast_id for each in settled):
         return
-    start = part[0] + round(_ran_s(left.events, ended.at_utc) * SAMPLE_RATE_HZ)
+    start = part[0] + round(ran_s(left.events, ended.at_utc) * SAMPLE_RATE_HZ)
     zone_ids = tuple(each for each in accepted.zone_ids if each in tree)
     if zone_ids and part[1] - start >= SAMPLE_RATE_HZ:
         more = {"continues": accepted.broadcast_id}
@@ -177,7 +177,7 @@ def _air_events(entries: Iterable[AsRunEntry], name: str) -> Iterator[AirEvent]:
             yield AirEvent(_ns(entry.at_utc), kind, name, entry.zone_ids)
 
 
-def _ran_s(events: Iterable[AsRunEntry], ended_utc: datetime) -> float:
+def ran_s(events: Iterable[AsRunEntry], ended_utc: datetime) -> float:
     """Return for how long a source ran that was never begun anew."""
     ran, since = timedelta(0), None
     for at_utc, runs in [*source_turns(events), (ended_utc, False)]:
