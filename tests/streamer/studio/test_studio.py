@@ -190,7 +190,7 @@ class TestStart:
         assert [what for what, _ in witness.told] == [
             *("air", "started", "stepped"),
             *["packet"] * 6,
-            *("air", "stepped", "ended", "recorded"),
+            *("air", "stepped", "air", "ended", "recorded"),
         ]
         first, last = witness.of("air")
         packets = witness.of("packet")

@@ -85,6 +85,7 @@ class Ears:
         self.packets: dict[int, list[ProgrammePacket]] = {}
         self.heard: list[tuple[int, int | None]] = []
         self.ended: list[int] = []
+        self.over: list[str] = []
         self.log: list[str] = []
         self.told = asyncio.Event()
 
@@ -119,6 +120,9 @@ class Ears:
             if self.zone_id in switch.zone_ids:
                 self.heard.append((switch.from_ns, switch.ssrc))
         self.ended += change.ended
+        self.over += change.over
+        for on_air in change.started:
+            assert on_air.broadcast_id not in self.over
 
     def takes_of(self, live: Live) -> list[int]:
         return [
@@ -280,6 +284,8 @@ async def test_resume_goes_on_with_the_first_sample_that_nobody_heard(
     pieces = ears.sound_of(live)
     assert len(ears.takes_of(live)) == len(pieces) == 3
     assert sorted(ears.ended) == sorted(ears.programmes), "every take's end is told"
+    assert ears.over[-1] == live.id, "and once that no other follows"
+    assert ears.over.count(live.id) == 1
     end = 0
     for piece in pieces:
         start = place_of(piece)
