@@ -192,7 +192,8 @@ class TestStart:
             *["packet"] * 6,
             *("air", "stepped", "air", "ended", "recorded"),
         ]
-        first, last = witness.of("air")
+        first, last, over = witness.of("air")
+        assert (over.over, over.ended) == ((live.id,), ())
         packets = witness.of("packet")
         (announced,) = first.started
         assert {packet.ssrc for packet in packets} == {live.ssrc} == {announced.ssrc}
