@@ -76,7 +76,7 @@ def test_a_silence_holds_across_a_kill_and_the_log_forgets_nothing(
     token = process.token
     with Process(tmp_path) as process, process.client(token) as client:
         (silence,) = client.get("/api/v1/air/silences").json()
-        assert (silence["zone_id"], silence["reason"]) == ("p", "Loa bị chiếm")
+        assert (silence["zone_id"], silence["reason"]) == ("*", "Loa bị chiếm")
         again = _begin(client, **EMERGENCY)
         assert again["state"] == "waiting", "whatever its class"
         client.post("/api/v1/air/lift", json={"everything": True})
