@@ -46,6 +46,11 @@ class Api:
         answer: Json = self._ask("POST", f"/api/v1/{path}", json=body).json()
         return answer
 
+    def patch(self, path: str, body: Json) -> Json:
+        """Change what stands at ``/api/v1/…``; return the answer."""
+        answer: Json = self._ask("PATCH", f"/api/v1/{path}", json=body).json()
+        return answer
+
     def start_tone(
         self,
         pattern: str,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,24 +12,22 @@ from rich.console import Console
 from bench import (
     air,
     churn,
+    coverage,
     fanout,
     join,
-    latency,
     machine,
     preempt,
     publish,
+    questions,
     report,
-    stalled,
 )
 from bench.demo import demo
 from bench.field import (
     TRANSPORTS,
     WEBRTC,
     WEBSOCKET,
-    WEBSOCKET_PEERS,
     Field,
     NoSuchPeer,
-    our_server,
 )
 from bench.webrtc_contender import GCM, PROFILES
 
@@ -41,8 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(stderr=True, highlight=False)
-
-Question: TypeAlias = Callable[[], list[report.Row]]
 
 README = Path(__file__).with_name("README.md")
 _commit = cache(machine.commit)  # before a results file of an earlier run is changed
@@ -87,7 +82,7 @@ def fanout_command(  # noqa: PLR0913 – as many options as the question has
         transport, listeners, against, ours=ours, profile=srtp, ptime_ms=ptime
     )
     plan = fanout.Plan(listeners, seconds, ptime, rounds, transport=field.transport)
-    _answer("fanout", partial(_fanout, plan, field), json)
+    _answer("fanout", partial(questions.fanout, plan, field, console.print), json)
 
 
 @app.command("join")
@@ -106,7 +101,7 @@ def join_command(
     if "floor" in field.peers or (field.transport == WEBSOCKET and field.peers):
         raise typer.BadParameter("nobody can join a floor, or websockets, on air")
     plan = join.Plan(listeners, rounds, field.transport)
-    _answer("join", partial(_join, plan, field), json)
+    _answer("join", partial(questions.join, plan, field, console.print), json)
 
 
 @app.command("churn")
@@ -122,7 +117,7 @@ def churn_command(
     """Listeners over WebRTC that come and go: leaks, and lateness of who stays."""
     field = _field(WEBRTC, listeners, against, ours=ours)
     plan = churn.Plan(listeners, rate, minutes)
-    _answer("churn", partial(_churn, plan, field), json)
+    _answer("churn", partial(questions.churn, plan, field, console.print), json)
 
 
 @app.command("preempt")
@@ -137,7 +132,7 @@ def preempt_command(
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
     field = _field(transport, listeners)
     plan = preempt.Plan(trials, rounds)
-    _answer("preempt", partial(_preempt, field, plan), json)
+    _answer("preempt", partial(questions.preempt, field, plan, console.print), json)
 
 
 @app.command("latency")
@@ -148,7 +143,7 @@ def latency_command(
     json: JsonFile = None,
 ) -> None:
     """Mouth to ear through a real speaker with a WAV file for a sound card (row 7)."""
-    _answer("latency", partial(_latency, seconds, rounds), json)
+    _answer("latency", partial(questions.latency, seconds, rounds, console.print), json)
 
 
 @app.command("stalled")
@@ -159,7 +154,9 @@ def stalled_command(
     json: JsonFile = None,
 ) -> None:
     """What listeners that stop reading do to the others (row 10)."""
-    _answer("stalled", partial(_stalled, listeners, rounds), json)
+    _answer(
+        "stalled", partial(questions.stalled, listeners, rounds, console.print), json
+    )
 
 
 @app.command("air")
@@ -176,6 +173,25 @@ def air_command(
     _answer("air", partial(air.run, plan, console.print), json)
 
 
+@app.command("coverage")
+def coverage_command(
+    *,
+    speakers: Annotated[int, typer.Option(min=1, help="Real ones.")] = 100,
+    kill: Annotated[int, typer.Option(min=1, help="Of them, half-way.")] = 7,
+    seconds: Annotated[float, typer.Option(min=2, help="Of the broadcast.")] = 30,
+    keep: Annotated[
+        Path | None, typer.Option(help="New directory for the server's data.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Who is listed as having missed a broadcast, when some speakers are killed."""
+    if kill > speakers or (keep is not None and keep.exists()):
+        raise typer.BadParameter("need --kill ≤ --speakers, and --keep to be new")
+    plan = coverage.Plan(speakers, kill, seconds)
+    question = partial(questions.coverage, plan, console.print, keep)
+    _answer("coverage", question, json)
+
+
 @app.command("all")
 def all_command(
     *,
@@ -184,32 +200,7 @@ def all_command(
     ),
 ) -> None:
     """Every figure that README.md publishes, published; three quarters of an hour."""
-    questions: dict[str, Question] = {
-        "fanout-1000": partial(
-            _fanout,
-            fanout.Plan(1000, 10),
-            Field(WEBSOCKET, 1000, list(WEBSOCKET_PEERS)),
-        ),
-        "fanout-2000": partial(_fanout, fanout.Plan(2000, 10), Field(WEBSOCKET, 2000)),
-        "fanout-6000": partial(
-            _fanout, fanout.Plan(6000, 10, 60), Field(WEBSOCKET, 6000, ptime_ms=60)
-        ),
-        "fanout-webrtc-500": partial(
-            _fanout,
-            fanout.Plan(500, 10, transport=WEBRTC),
-            Field(WEBRTC, 500, ["floor", "aiortc", "janus"]),
-        ),
-        "fanout-webrtc-2500": partial(
-            _fanout, fanout.Plan(2500, 10, transport=WEBRTC), Field(WEBRTC, 2500)
-        ),
-        "join-webrtc": partial(_join, join.Plan(500), Field(WEBRTC, 500)),
-        "preempt": partial(_preempt, Field(WEBSOCKET, 1000), preempt.Plan()),
-        "preempt-webrtc": partial(_preempt, Field(WEBRTC, 1000), preempt.Plan()),
-        "latency": partial(_latency, 20, 3),
-        "stalled": partial(_stalled, 500, 5),
-        "air": partial(air.run, air.Plan(), console.print),
-    }
-    for name, question in questions.items():
+    for name, question in questions.published(console.print).items():
         console.rule(name)
         _answer(name.split("-")[0], question, directory / f"{name}.json")
     publish.publish(directory, README)
@@ -228,7 +219,7 @@ def demo_command(
     raise typer.Exit(demo(directory, once=once))
 
 
-def _answer(bench: str, question: Question, file: Path | None) -> None:
+def _answer(bench: str, question: questions.Question, file: Path | None) -> None:
     """Measure, show and write; the machine is looked at before it is loaded."""
     commit, before = _commit(), machine.describe()
     content = report.document(bench, commit, before, question())
@@ -254,33 +245,3 @@ def _field(
         return Field(transport, listeners, names, ours, ptime_ms, profile)
     except NoSuchPeer as error:
         raise typer.BadParameter(f"no such peer: {error}") from None
-
-
-def _fanout(plan: fanout.Plan, field: Field) -> list[report.Row]:
-    with field.openers() as openers:
-        return fanout.run(plan, openers, console.print)
-
-
-def _join(plan: join.Plan, field: Field) -> list[report.Row]:
-    with field.openers() as openers:
-        return join.run(plan, openers, console.print)
-
-
-def _churn(plan: churn.Plan, field: Field) -> list[report.Row]:
-    with field.openers() as openers:
-        return churn.run(plan, openers, console.print)
-
-
-def _preempt(field: Field, plan: preempt.Plan) -> list[report.Row]:
-    with field.our_opener() as ours, ours() as server:
-        return preempt.run(server, field.listeners, plan, console.print)
-
-
-def _latency(seconds: float, rounds: int) -> list[report.Row]:
-    with our_server(2) as ours:
-        return latency.run(ours, seconds, rounds, console.print)
-
-
-def _stalled(listeners: int, rounds: int) -> list[report.Row]:
-    with our_server(listeners) as ours:
-        return stalled.run(ours, listeners, rounds, console.print)

@@ -36,18 +36,27 @@ class Server:
     Args:
         seeded: What it starts from.
         core: The CPU it is pinned to; any when None.
+        directory: Where its data are left, made anew; None leaves nothing.
     """
 
     name = "loacast"
     transport = "websocket"
     configured = "as it comes"
 
-    def __init__(self, seeded: Seeded, *, core: int | None = None) -> None:
+    def __init__(
+        self,
+        seeded: Seeded,
+        *,
+        core: int | None = None,
+        directory: Path | None = None,
+    ) -> None:
         self.credentials = seeded.credentials
         self._seeded = seeded
         self._cores = () if core is None else (core,)
+        self._kept = directory
         self._stack = ExitStack()
         self._child: Child
+        self.directory: Path
         self.api: Api
         self.url: str
         self.port: int
@@ -55,9 +64,10 @@ class Server:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            directory = shutil.copytree(self._seeded.directory, scratch / "data")
+            self.directory = self._kept or scratch / "data"
+            shutil.copytree(self._seeded.directory, self.directory)
             self._child = stack.enter_context(
-                Child(serve_command(directory), cores=self._cores)
+                Child(serve_command(self.directory), cores=self._cores)
             )
             self.url = self._child.hear_until("Listening:").split()[0]
             self.api = stack.enter_context(Api(self.url, self._seeded.token))

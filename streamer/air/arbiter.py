@@ -29,6 +29,7 @@ from streamer.air.difference import (
 from streamer.air.errors import NotInQueueError, UnknownProgrammeError
 from streamer.air.precedence import reordered
 from streamer.air.priority import AirProgramme, Comeback, Standing, standing
+from streamer.air.silence import EVERYWHERE, silent_zones
 from streamer.air.zones import ZoneSet, ZoneTree
 from streamer.wire.control import ProgrammeClass
 
@@ -49,8 +50,8 @@ class Arbiter:
 
     Args:
         tree: The zones.
-        silences: Zones that were silenced when the server ended; those that are not
-            in the tree are remembered.
+        silences: Zones that were silenced when the server ended, or `EVERYWHERE`;
+            those that are not in the tree are remembered.
     """
 
     def __init__(self, tree: ZoneTree, *, silences: Iterable[str] = ()) -> None:
@@ -58,7 +59,9 @@ class Arbiter:
         self._standings: dict[str, Standing] = {}
         self._conducts: dict[str, Conduct] = {}
         self._silences = frozenset(silences)
-        self._state = AirState(Assignment(tree, {}, {}, self._silenced(tree)))
+        self._state = AirState(
+            Assignment(tree, {}, {}, silent_zones(tree, self._silences))
+        )
 
     @property
     def tree(self) -> ZoneTree:
@@ -82,7 +85,7 @@ class Arbiter:
 
     @property
     def silences(self) -> frozenset[str]:
-        """The zones named by `silence` and not lifted; all below them is silent."""
+        """What was named to `silence` and not lifted; all below is silent too."""
         return self._silences
 
     @property
@@ -139,21 +142,22 @@ class Arbiter:
     def silence(self, zone_ids: Iterable[str], *, at_ns: int) -> AirStep:
         """Let *zone_ids* and all below them hear nothing, whatever its class.
 
-        It holds until `lift`, for zones that come later too.
+        It holds until `lift`, for zones that come later too; `EVERYWHERE` names all
+        of them, also roots that come later.
 
         Raises:
             UnknownZoneError: One of them is not in the tree.
         """
         named = frozenset(zone_ids)
-        self.tree.cover(named)
+        self.tree.cover(named - {EVERYWHERE})
         self._silences |= named
         return self.expire(at_ns)
 
     def lift(self, zone_ids: Iterable[str], *, at_ns: int) -> AirStep:
         """Take back the silence of *zone_ids*; who was interrupted comes back.
 
-        A zone stays silent below one that is silenced itself. Naming one that was
-        not silenced does nothing.
+        A zone stays silent below one that is silenced itself, and while `EVERYWHERE`
+        is. Naming one that was not silenced does nothing.
         """
         self._silences -= frozenset(zone_ids)
         return self.expire(at_ns)
@@ -207,9 +211,6 @@ class Arbiter:
         kind = self._programmes[programme_id].programme_class
         return kind is ProgrammeClass.PRIORITY
 
-    def _silenced(self, tree: ZoneTree) -> ZoneSet:
-        return tree.cover(each for each in self._silences if each in tree)
-
     def _ordered(self, covers: Mapping[str, ZoneSet]) -> Mapping[str, ZoneSet]:
         """Return *covers* with the one that goes before all others first."""
         # The id is there for whoever comes back under an id whose place was given on.
@@ -249,7 +250,7 @@ class Arbiter:
         """Decide everything anew among those of *covers* who are not over."""
         before, skipped = self._state, self._skip(at_ns)
         covers = {e: zones for e, zones in covers.items() if e in self._programmes}
-        chosen = assign(self.tree, covers, self._silenced(self.tree))
+        chosen = assign(self.tree, covers, silent_zones(self.tree, self._silences))
         dropping = [
             e.id for e in self._programmes.values() if e.comeback is Comeback.DROP
         ]

@@ -12,7 +12,7 @@ between any two broadcasts. An entry that overlaps itself is refused
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -198,6 +198,25 @@ def joined_late(items: tuple[Item, ...], late_s: int) -> tuple[Item, ...]:
             item = replace(item, duration_s=item.duration_s - lost_s)
         left.append(item)
     return tuple(left)
+
+
+def played(
+    items: tuple[Item, ...], lengths_s: Sequence[float | None], played_s: float
+) -> tuple[tuple[Item, ...], float]:
+    """Return what is left of *items*, and how much of the first is played already.
+
+    Args:
+        items: Of a play list.
+        lengths_s: Of each; one of unknown length counts as played to its end.
+        played_s: How much of the list was played.
+    """
+    for number, length_s in enumerate(lengths_s):
+        if length_s is None:
+            return items[number + 1 :], 0.0
+        if played_s < length_s:
+            return items[number:], played_s
+        played_s -= length_s
+    return (), 0.0
 
 
 def _locals(

@@ -192,6 +192,7 @@ class SilenceInfo(Answer):
     """A zone that hears nothing, nor does any zone below it."""
 
     zone_id: str
+    "`*` is everything: every zone there is, and every one that is made while it holds."
     since_utc: Utc
     by: str
     "Name of who silenced it."

@@ -80,10 +80,10 @@ def is_still_allowed(admission: Admission, target: Target, services: Services) -
         return False
     if target.zone_id is not None:
         return target.zone_id in tree and _covers(holder, (target.zone_id,), tree)
-    live = next(
-        (each for each in services.studio.on_air() if each.ssrc == target.ssrc), None
-    )
-    return live is not None and _covers(holder, live.request.zone_ids, tree)
+    live = services.studio.find(target.broadcast_id or "")
+    if live is None or live.end is not None:
+        return False
+    return _covers(holder, live.request.zone_ids, tree)
 
 
 def _holds(token_id: str, services: Services) -> bool:
@@ -105,9 +105,7 @@ def _target(wanted: Wanted, holder: Principal, services: Services) -> Target:
         live = _on_air(wanted.broadcast_id, services)
         if not _covers(holder, live.request.zone_ids, tree):
             raise forbidden("This broadcast is not for your zone.")
-        if live.ssrc is None or live.held:
-            raise Problem(404, "unknown-broadcast", "It is not heard anywhere now.")
-        return Target(ssrc=live.ssrc)
+        return Target(broadcast_id=live.id)
     zone_id = wanted.zone_id
     if zone_id is None:
         raise Problem(422, "invalid-request", "Name a zone or a broadcast.")

@@ -8,7 +8,9 @@ from typing import Any
 
 from streamer.air.entrycheck import ScheduleError
 from streamer.air.entrydocument import entry_document, entry_of
+from streamer.air.entrysecrets import completed, shown
 from streamer.air.policy import Wish
+from streamer.air.priority import Conflict
 from streamer.air.schedule import (
     FileItem,
     Fill,
@@ -21,11 +23,14 @@ from streamer.air.schedule import (
 )
 from streamer.air.timetable import LOOK_AHEAD
 from streamer.air.walltime import local_time, time_zone
+from streamer.air.zones import ZoneTree
 from streamer.api.orders import demand_zones, origin_of
-from streamer.api.principals import Principal
+from streamer.api.principals import Principal, Right
 from streamer.api.problems import Problem
 from streamer.api.schedules import EntryInfo, OccurrenceInfo, OutcomeInfo
 from streamer.api.services import Services
+from streamer.api.tokens import TokenRegistry
+from streamer.studio.errors import OwnerRefusedError
 from streamer.studio.planning import Coming, Planning, checked
 
 
@@ -36,6 +41,36 @@ def planning_of(services: Services) -> Planning:
     return services.planning
 
 
+async def owner_now(
+    owner: Owner, entry: ScheduleEntry, tokens: TokenRegistry, tree: ZoneTree
+) -> Owner:
+    """Return by whose right *entry* starts now: as much as its owner has today.
+
+    Args:
+        owner: Who planned it, with the rights of then.
+        entry: What shall start; its zones that are gone are the studio's to refuse.
+        tokens: Everybody's.
+        tree: The zones as they are.
+
+    Raises:
+        OwnerRefusedError: The token was revoked or has expired, or may not do this
+            any more. Whoever may can save the entry anew, and owns it then.
+    """
+    holder = await tokens.present_holder(owner.token_id)
+    try:
+        if holder is None:
+            raise OwnerRefusedError("the token was revoked, or has expired")
+        _demand_rights(entry, holder)
+        demand_zones(holder, [each for each in entry.zone_ids if each in tree], tree)
+    except (Problem, OwnerRefusedError) as error:
+        why = error.detail if isinstance(error, Problem) else str(error)
+        raise OwnerRefusedError(
+            f"The owner, {owner.name!r}, may no longer broadcast this: {why}"
+        ) from error
+    origin = origin_of(holder, tree)
+    return Owner(holder.id, holder.name, holder.role, origin)
+
+
 def owner_of(principal: Principal, services: Services) -> Owner:
     """Return in whose name, and by whose right, a plan is carried out."""
     origin = origin_of(principal, services.studio.tree)
@@ -43,11 +78,21 @@ def owner_of(principal: Principal, services: Services) -> Owner:
 
 
 async def entry_from(
-    entry_id: str, uid: str, document: Mapping[str, Any]
+    entry_id: str,
+    uid: str,
+    document: Mapping[str, Any],
+    stored: ScheduleEntry | None = None,
 ) -> ScheduleEntry:
-    """Return the entry of a document, checked, or raise a 422 problem."""
+    """Return the entry of a document, checked, or raise a 422 problem.
+
+    Args:
+        entry_id: Its id.
+        uid: Its name in iCalendar.
+        document: What was asked for.
+        stored: The entry that it replaces; whoever asks may change that.
+    """
     try:
-        return await checked(entry_of(entry_id, uid, document))
+        return await checked(completed(entry_of(entry_id, uid, document), stored))
     except ScheduleError as error:
         raise refused(error) from error
 
@@ -69,6 +114,7 @@ def demand(entry: ScheduleEntry, principal: Principal, services: Services) -> No
         PolicyRefusedError: A policy does not allow its next start.
     """
     demand_zones(principal, entry.zone_ids, services.studio.tree)
+    _demand_rights(entry, principal)
     for file_id in _files(entry):
         if services.files.path(file_id) is None:
             raise Problem(422, "unknown-file", f"There is no file {file_id!r}.")
@@ -95,7 +141,7 @@ def entry_info(planned: Planned, now_utc: datetime) -> EntryInfo:
     entry = planned.entry
     coming = next_start(entry, max(now_utc, planned.armed_utc))
     return EntryInfo.model_validate(
-        entry_document(entry)
+        entry_document(shown(entry))
         | {
             "id": entry.id,
             "uid": entry.uid,
@@ -120,6 +166,12 @@ def occurrence_info(coming: Coming) -> OccurrenceInfo:
         end_utc=start_utc + timedelta(seconds=entry.duration_s),
         outcome=OutcomeInfo.model_validate(outcome) if outcome else None,
     )
+
+
+def _demand_rights(entry: ScheduleEntry, principal: Principal) -> None:
+    principal.demand(Right.BROADCAST)
+    if entry.conflict is Conflict.TAKE_OVER:
+        principal.demand(Right.ORDER)
 
 
 def _files(entry: ScheduleEntry) -> Iterable[str]:

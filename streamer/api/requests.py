@@ -178,7 +178,10 @@ class NewBroadcast(Request):
 
 
 class Zones(Request):
-    """Some zones and all below them, or everything one may reach."""
+    """Some zones and all below them, or everything one may reach.
+
+    The zone `*` is every zone, also one that is made later; for who is bound to none.
+    """
 
     zone_ids: list[Id] = Field(default_factory=list, max_length=1000)
     everything: Flag = False

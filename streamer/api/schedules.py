@@ -47,6 +47,10 @@ class RelayPart(Request):
 
     kind: Literal["relay"]
     url: Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARACTERS)]
+    """Its user, password and query are write only: see `EntryInfo`.
+
+    Sent as it was shown, in the place of the same entry, it stays as it is stored.
+    """
     duration_s: Seconds
     fallback_file_id: Id | None = None
     "Heard while the station is silent or cannot be reached."
@@ -132,7 +136,13 @@ class ImportOptions(Request):
 
 
 class EntryInfo(Answer):
-    """An entry of the schedule."""
+    """An entry of the schedule.
+
+    In the addresses of relays, user and password, the values of the query and the
+    fragment are shown as `***`, to everybody and in the calendar as well: another
+    station's secret can be set, and never read. To keep it, send the address back as
+    it was shown; one that is masked and is not the entry's own is refused.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from streamer.api.gate import unauthorized
@@ -59,6 +60,17 @@ class TokenRegistry:
         if token is None or not token.valid_at(datetime.now(UTC)):
             return None
         return Principal(token.id, token.name, token.role, token.zone_id)
+
+    async def present_holder(self, token_id: str) -> Principal | None:
+        """Return what `holder` does, also of a token that was made elsewhere.
+
+        Not for ids that strangers send: each that is not known is looked for.
+        """
+        if token_id not in self._tokens:
+            async with self._changing:
+                with suppress(StoreError):  # not there, or not to be asked
+                    self._tokens[token_id] = await self._records.get(token_id)
+        return self.holder(token_id)
 
     def all(self) -> list[Token]:
         """Return every token, the oldest first."""

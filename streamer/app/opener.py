@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from streamer.air.schedule import (
     RecordingItem,
     RelayItem,
     ToneItem,
+    joined_late,
+    played,
 )
 from streamer.api import requests
 from streamer.app.sources import sentence
@@ -109,9 +112,13 @@ class Opener:
 
     def _play_list(self, start: ScheduledStart) -> Open:
         items, refusals = [], []
-        for item in start.items:
+        wanted, offset_s = self._left(start)
+        if not wanted and start.entry.filler_file_id is not None:
+            filler_item = FileItem(start.entry.filler_file_id)
+            wanted = (filler_item,)  # the slot's filler goes on after it
+        for number, item in enumerate(wanted):
             try:
-                items.append(self._item(item))
+                items.append(self._item(item, 0.0 if number else offset_s))
             except SourceRefusedError as error:  # the others are better than nothing
                 refusals.append(error)
         if not items:
@@ -131,19 +138,45 @@ class Opener:
             filler=partial(FileSource.open, filler) if filler else None,
         )
 
-    def _item(self, item: Item) -> PlayListItem:
+    def _left(self, start: ScheduledStart) -> tuple[tuple[Item, ...], float]:
+        """Return what is left to play, and where the first of it begins."""
+        if start.goes_on is None:
+            return start.items, 0.0
+        lengths = [self._length_s(each) for each in start.items]
+        left, offset_s = played(start.items, lengths, start.played_s)
+        if left and isinstance(left[0], RelayItem):
+            share_s = max(1, left[0].duration_s - int(offset_s))
+            left, offset_s = (replace(left[0], duration_s=share_s), *left[1:]), 0.0
+        lost_s = start.late_s - start.first_late_s - start.played_s
+        joined = joined_late(left, max(0, lost_s))
+        return joined, offset_s if joined[:1] == left[:1] else 0.0
+
+    def _length_s(self, item: Item) -> float | None:
+        match item:
+            case FileItem():
+                return self._files.duration_s(item.file_id)
+            case RecordingItem():
+                return None
+        return item.duration_s
+
+    def _item(self, item: Item, offset_s: float = 0.0) -> PlayListItem:
         match item:
             case FileItem():
                 seconds = self._files.duration_s(item.file_id)
-                length = None if seconds is None else _samples(seconds)
-                opener: Open = partial(FileSource.open, self._file(item.file_id))
+                length = None if seconds is None else _samples(seconds - offset_s)
+                opener: Open = partial(
+                    FileSource.open,
+                    self._file(item.file_id),
+                    start_samples=_samples(offset_s),
+                )
                 return PlayListItem(item.file_id, opener, length)
             case RecordingItem():
                 path = self._recording(item.broadcast_id)
                 return PlayListItem(item.broadcast_id, partial(FileSource.open, path))
             case ToneItem():
-                tone = partial(ToneSource, item.pattern, item.duration_s)
-                return PlayListItem(item.pattern, tone, _samples(item.duration_s))
+                left_s = item.duration_s - offset_s
+                tone = partial(ToneSource, item.pattern, left_s)
+                return PlayListItem(item.pattern, tone, _samples(left_s))
             case RelayItem():
                 relay = partial(self._relay, item.url, item.fallback_file_id)
                 most = _samples(item.duration_s)

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from streamer.air.schedule import RelayItem
 from streamer.air.timetable import OutcomeKind
+from streamer.api.plans import owner_now
+from streamer.api.tokens import TokenRegistry
+from streamer.store.asrunevents import AsRunFilter
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
-from streamer.studio.broadcast import BroadcastRequest
+from streamer.studio.admission import rule_of
+from streamer.studio.broadcast import BroadcastRequest, Reason
+from streamer.studio.cutoff import CutOff
+from streamer.studio.errors import OwnerRefusedError
 from streamer.studio.journal import StoreJournal
+from streamer.studio.owed import Left, ran_s
 from streamer.studio.planning import Planning
 from streamer.studio.scheduled import ScheduledStart
 from streamer.studio.studio import Studio
 from streamer.studio.timetable import ScheduleKeeper
 
+MAX_EVENTS = 5_000
+"Of one broadcast; beyond it a little is heard twice."
+
 
 async def keep_schedule(
-    stack: AsyncExitStack, store: Store, studio: Studio, journal: StoreJournal
+    stack: AsyncExitStack,
+    store: Store,
+    studio: Studio,
+    journal: StoreJournal,
+    tokens: TokenRegistry,
 ) -> Planning:
-    """Begin to keep the schedule, until *stack* is left."""
+    """Begin to keep the schedule, until *stack* is left.
+
+    Each start is made by the right that its owner has by then. Where that is too
+    little it is refused: `OutcomeKind.REFUSED`, and `refused` in the as-run log by
+    the rule `owner`.
+    """
 
     async def start(wanted: ScheduledStart) -> str:
-        return (await studio.start(request_of(wanted))).id
+        try:
+            owner = await owner_now(wanted.owner, wanted.entry, tokens, studio.tree)
+        except OwnerRefusedError as error:
+            journal.refused(request_of(wanted), rule_of(error), str(error))
+            raise
+        return (await studio.start(request_of(replace(wanted, owner=owner)))).id
 
     def tell(outcome: Outcome) -> None:
         # What a rule forbade, the studio has refused, and so it is in the log.
@@ -30,7 +57,11 @@ async def keep_schedule(
             journal.missed(outcome, keeper.timetable.find(outcome.entry_id))
 
     keeper = ScheduleKeeper(
-        store.timetable, store.outcomes, start=start, on_outcome=tell
+        store.timetable,
+        store.outcomes,
+        start=start,
+        on_outcome=tell,
+        find_cut_off=partial(find_cut_off, store),
     )
     await stack.enter_async_context(keeper)
     return Planning(keeper, store.timetable, store.outcomes)
@@ -62,5 +93,40 @@ def request_of(wanted: ScheduledStart) -> BroadcastRequest:
             "entry_id": entry.id,
             "planned_utc": wanted.start_utc.isoformat(),
             "late_s": wanted.late_s,
+            **_going_on(wanted),
         },
+    )
+
+
+def _going_on(wanted: ScheduledStart) -> dict[str, Any]:
+    if wanted.goes_on is None:
+        return {}
+    return {
+        "continues": wanted.goes_on,
+        "first_late_s": wanted.first_late_s,
+        "played_s": wanted.played_s,
+    }
+
+
+async def find_cut_off(store: Store, broadcast_id: str) -> CutOff | None:
+    """Return how far a broadcast of the schedule had come, if a server's end cut it.
+
+    Raises:
+        StoreUnavailableError: It cannot be read.
+    """
+    events = await store.asrun.read(
+        AsRunFilter(broadcast_id=broadcast_id), limit=MAX_EVENTS
+    )
+    left = Left(events)
+    accepted, ended = left.accepted, left.ended
+    if accepted is None or ended is None or ended.cause != Reason.INTERRUPTED:
+        return None
+    detail = accepted.detail
+    late_s, played_s = detail.get("late_s"), detail.get("played_s")
+    first_late_s = detail.get("first_late_s", late_s)
+    return CutOff(
+        ended.at_utc,
+        first_late_s if isinstance(first_late_s, int) else 0,
+        (played_s if isinstance(played_s, int) else 0)
+        + int(ran_s(events, ended.at_utc)),
     )

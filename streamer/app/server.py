@@ -29,6 +29,7 @@ from streamer.app.directory import DataDirectory
 from streamer.app.http import HttpServer, listening_socket
 from streamer.app.logbook import head_path
 from streamer.app.opener import Opener
+from streamer.app.replays import take_up_replays
 from streamer.app.schedule import keep_schedule
 from streamer.app.sources import Prober, WhipMicrophones
 from streamer.app.webrtc import keep_rights, open_port
@@ -142,6 +143,7 @@ class LoacastServer:
             recordings_directory=recordings if config.record else None,
             heartbeat_s=config.heartbeat_s,
         )
+        alive_utc = await store.broadcasts.last_beat()
         await stack.enter_async_context(journal)
         receipts = ReceiptWriter(store.receipts.put, utc_of=utc_of)
         await stack.enter_async_context(receipts)
@@ -165,6 +167,7 @@ class LoacastServer:
             silences=await store.silences.all(),
         )
         await stack.enter_async_context(studio)
+        await take_up_replays(stack, store.asrun, studio, journal, alive_utc=alive_utc)
         census = Census(hub, studio, webrtc=listeners)
         metrics.watch_listeners("websocket", census.listeners_by_zone)
         metrics.watch_programmes(census.programmes_by_class)
@@ -185,7 +188,7 @@ class LoacastServer:
             public_zones=PublicZones(studio),
             listeners=listeners,
             webrtc_port=self.webrtc.port if self.webrtc else None,
-            planning=await keep_schedule(stack, store, studio, journal),
+            planning=await keep_schedule(stack, store, studio, journal, tokens),
             policies=policies,
         )
 

@@ -43,6 +43,8 @@ class AirChange:
     switches: tuple[Switch, ...] = ()
     ended: tuple[int, ...] = ()
     "SSRCs of which no packet will follow."
+    over: tuple[str, ...] = ()
+    "Broadcasts of which no take will follow; each after its last SSRC has begun."
 
 
 class Subscriber(Protocol):

@@ -217,7 +217,8 @@ def _selected(which: AsRunFilter) -> sa.Select[Any]:
 
 
 def _conditions(which: AsRunFilter) -> list[sa.ColumnElement[bool]]:
-    found = [_OF.serial > which.after_serial]
+    found = _text_conditions(which)
+    found.append(_OF.serial > which.after_serial)
     if which.before_serial is not None:
         found.append(_OF.serial < which.before_serial)
     if which.broadcast_id is not None:
@@ -230,6 +231,14 @@ def _conditions(which: AsRunFilter) -> list[sa.ColumnElement[bool]]:
         found.append(_OF.at_utc >= which.from_utc)
     if which.until_utc is not None:
         found.append(_OF.at_utc < which.until_utc)
+    return found
+
+
+def _text_conditions(which: AsRunFilter) -> list[sa.ColumnElement[bool]]:
+    """Return those about the zones, which are stored as text."""
+    found: list[sa.ColumnElement[bool]] = []
+    if which.zoneless:
+        found.append(_OF.zone_ids == "[]")
     if which.zone_id is not None:
         needle = json.dumps(which.zone_id, ensure_ascii=False)
         found.append(_OF.zone_ids.contains(needle, autoescape=True))

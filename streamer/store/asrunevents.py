@@ -26,7 +26,7 @@ class AsRunKind(StrEnum):
     REFUSED = "refused"
     "Somebody's broadcast was not taken; the cause is the rule."
     MISSED = "missed"
-    "The schedule could not start a broadcast in time."
+    "A broadcast of the schedule, or a replay, was not on the air in time."
     STARTED = "started"
     "A broadcast is heard in zones where it was not heard before."
     PREEMPTED = "preempted"
@@ -95,6 +95,8 @@ class AsRunFilter:
     "Not any more."
     after_serial: int = 0
     before_serial: int | None = None
+    zoneless: bool = False
+    "Only events that name no zone, such as the end of a broadcast as a whole."
 
 
 EVERYTHING = AsRunFilter()

@@ -152,6 +152,13 @@ class Broadcasts(Collection[Broadcast]):
                 row = {"id": 1, "at_utc": now_utc}
                 await connection.execute(sa.insert(schema.heartbeat), row)
 
+    async def last_beat(self) -> datetime | None:
+        """Return when a server was last alive; None if none ever was."""
+        async with self._database.reading() as connection:
+            statement = sa.select(schema.heartbeat.c.at_utc)
+            found: datetime | None = await connection.scalar(statement)
+        return found
+
     async def close_interrupted(self, now_utc: datetime) -> list[Broadcast]:
         """End what a server that died left on air; call it before anything starts.
 

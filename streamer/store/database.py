@@ -186,6 +186,7 @@ def _full(url: str) -> sa.URL:
 
 
 def _engine(url: sa.URL, patience_s: float) -> AsyncEngine:
+    """Return an engine; its errors and logs are without values: some are secrets."""
     if url.get_backend_name() != "sqlite":
         settings = {"lock_timeout": f"{int(patience_s * 1000)}ms"}
         return create_async_engine(
@@ -193,9 +194,13 @@ def _engine(url: sa.URL, patience_s: float) -> AsyncEngine:
             connect_args={"timeout": patience_s, "server_settings": settings},
             pool_pre_ping=True,
             pool_timeout=patience_s,
+            hide_parameters=True,
         )
     engine = create_async_engine(
-        url, connect_args={"timeout": patience_s}, pool_timeout=patience_s
+        url,
+        connect_args={"timeout": patience_s},
+        pool_timeout=patience_s,
+        hide_parameters=True,
     )
     sa.event.listen(engine.sync_engine, "connect", _prepare_connection)
     sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -17,7 +17,10 @@ class Silence:
     """A zone that hears nothing, nor does any zone below it."""
 
     zone_id: str
-    "Kept when the zone is deleted: were it to come back, it would be silent."
+    """Kept when the zone is deleted: were it to come back, it would be silent.
+
+    `streamer.air.silence.EVERYWHERE` silences all zones, also those to come.
+    """
     since_utc: datetime
     by: str
     "Who silenced it: the id of a token."

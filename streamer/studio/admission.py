@@ -13,6 +13,7 @@ from streamer.studio.broadcast import BroadcastRequest
 from streamer.studio.desk import check_zones
 from streamer.studio.errors import (
     HeldZonesError,
+    OwnerRefusedError,
     SourceRefusedError,
     StudioError,
     TooManyProgrammesError,
@@ -27,6 +28,7 @@ EMERGENCY_RESERVE = 4
 
 _RULES: dict[type[StudioError], str] = {
     HeldZonesError: "held",
+    OwnerRefusedError: "owner",
     TooManyProgrammesError: "too_many",
     UnknownZoneError: "unknown_zone",
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from streamer.air import errors as air
+from streamer.air.silence import EVERYWHERE, silent_zones
 from streamer.air.zones import ZoneTree
 from streamer.store.silences import Silence
 from streamer.studio.errors import (
@@ -52,7 +53,7 @@ class Desk:
         Listeners fall silent at once, whatever they hold; it holds across restarts.
 
         Args:
-            zone_ids: Which.
+            zone_ids: Which; `EVERYWHERE` among them means all, and roots to come.
             by: Id of the token of who does it.
             reason: For people.
 
@@ -61,14 +62,15 @@ class Desk:
         """
         named = tuple(dict.fromkeys(zone_ids))
         arbiter, tree = self._board.arbiter, self._board.arbiter.tree
-        check_zones(named, tree)
+        if named != (EVERYWHERE,):
+            check_zones([each for each in named if each != EVERYWHERE], tree)
         at_ns, now_utc = self._clock_ns(), datetime.now(UTC)
         for each in named:
             new = Silence(zone_id=each, since_utc=now_utc, by=by, reason=reason)
             self._silences.setdefault(each, new)
         self._journal.silenced(named, by=by, reason=reason, at_ns=at_ns)
         step = arbiter.silence(named, at_ns=at_ns)
-        self._board.apply(step, silent=tree.names(tree.cover(named)))
+        self._board.apply(step, silent=tree.names(silent_zones(tree, named)))
 
     def lift(self, zone_ids: Sequence[str], *, by: str) -> list[str]:
         """Take back silences; return the zones that were silenced by name."""

@@ -46,6 +46,10 @@ class NotInQueueError(StudioError):
     """Only priority broadcasts on air have an order that an operator may change."""
 
 
+class OwnerRefusedError(StudioError):
+    """Who planned a broadcast may no longer air it."""
+
+
 class StudioClosedError(StudioError):
     """The server is shutting down."""
 

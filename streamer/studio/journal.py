@@ -18,6 +18,7 @@ from typing import Self
 import streamer
 from streamer.air.conduct import OrderKind
 from streamer.air.difference import AirStep
+from streamer.air.priority import Comeback
 from streamer.air.schedule import Planned
 from streamer.store.asrunevents import AsRunEvent
 from streamer.store.errors import StoreError, StoreUnavailableError
@@ -98,6 +99,9 @@ class StoreJournal:
         )
         self._put("start", live, partial(self._records.create, broadcast))
         more = {"comeback": request.comeback.value, **request.more}
+        if request.comeback is Comeback.REPLAY:  # what is owed, after a restart too
+            share = {"replay_permille": round(request.replay_share * 1000)}
+            more |= share | {"role": request.role}
         self._log(
             asrun.accepted(
                 live.id,
@@ -148,6 +152,14 @@ class StoreJournal:
         cause = outcome.kind.value
         self._log(
             asrun.missed(airing, at_utc=outcome.decided_utc, cause=cause, more=more)
+        )
+
+    def not_replayed(self, request: BroadcastRequest, reason: str) -> None:
+        """Write that zones do not get what they missed, and why."""
+        more = {"reason": reason, **request.more}
+        now_utc = datetime.now(UTC)
+        self._log(
+            asrun.missed(_airing(request), at_utc=now_utc, cause="too_late", more=more)
         )
 
     def stepped(self, step: AirStep) -> None:

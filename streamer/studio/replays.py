@@ -10,6 +10,7 @@ from streamer.air.difference import AirEventKind
 from streamer.air.priority import Comeback, Conflict
 from streamer.air.replay import MissedPart, missed_parts, stretches
 from streamer.air.zones import ZoneTree
+from streamer.media.frame import SAMPLE_RATE_HZ
 from streamer.studio.airing import Airing
 from streamer.studio.broadcast import BroadcastRequest, Reason, RecordingPart
 from streamer.studio.live import Live
@@ -19,6 +20,8 @@ MAX_PARTS = 16
 "Of one broadcast; those that the fewest zones missed the least of are left out."
 SHORTEST_NS = 1_000_000_000
 "A part shorter than a second is no use to anybody."
+CAUSE = "replay"
+"Why such a broadcast is aired, in the log."
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +44,18 @@ def follow_ups(live: Live, airing: Airing, tree: ZoneTree) -> list[BroadcastRequ
         return []
     heard = stretches(live.events, live.id, until_ns=end_ns)
     parts = missed_parts(
-        _aimed(live.request, tree),
+        aimed(live.request, tree),
         heard,
         (begin_ns, end_ns),
         replay_share=live.request.replay_share,
     )
-    return [_request(live, airing, each) for each in _worthwhile(parts)]
+    at = airing.reel.sample_at
+    return [
+        replay_of(
+            live.request, live.id, each.zone_ids, (at(each.from_ns), at(each.to_ns))
+        )
+        for each in worthwhile(parts)
+    ]
 
 
 def _end_ns(live: Live) -> int | None:
@@ -57,12 +66,14 @@ def _end_ns(live: Live) -> int | None:
     return max(ended, default=None)
 
 
-def _aimed(request: BroadcastRequest, tree: ZoneTree) -> Iterable[str]:
+def aimed(request: BroadcastRequest, tree: ZoneTree) -> Iterable[str]:
+    """Return the zones that *request* is meant for and that are there."""
     there = [each for each in request.zone_ids if each in tree]
     return there if request.exact else tree.names(tree.cover(there))
 
 
-def _worthwhile(parts: Iterable[MissedPart]) -> list[MissedPart]:
+def worthwhile(parts: Iterable[MissedPart]) -> list[MissedPart]:
+    """Return the parts that are replayed, the earliest first."""
     long_enough = [each for each in parts if each.to_ns - each.from_ns >= SHORTEST_NS]
     by_loss = sorted(long_enough, key=_loss, reverse=True)
     return sorted(by_loss[:MAX_PARTS], key=lambda each: each.from_ns)
@@ -72,16 +83,28 @@ def _loss(part: MissedPart) -> int:
     return len(part.zone_ids) * (part.to_ns - part.from_ns)
 
 
-def _request(live: Live, airing: Airing, part: MissedPart) -> BroadcastRequest:
-    was = live.request
+def replay_of(
+    was: BroadcastRequest,
+    broadcast_id: str,
+    zone_ids: tuple[str, ...],
+    samples: tuple[int, int],
+) -> BroadcastRequest:
+    """Return what airs a part of a recording to those who missed it.
+
+    Args:
+        was: What was asked for then.
+        broadcast_id: Whose recording it is.
+        zone_ids: Who missed it.
+        samples: Its first, and the one after its last.
+    """
+    start, stop = samples
     priority = was.programme_class is ProgrammeClass.PRIORITY
-    start, stop = airing.reel.sample_at(part.from_ns), airing.reel.sample_at(part.to_ns)
     return replace(
         was,
-        source=RecordingPart(live.id, start, stop),
+        source=RecordingPart(broadcast_id, start, stop),
         source_kind="recording",
-        source_detail=live.id,
-        zone_ids=part.zone_ids,
+        source_detail=broadcast_id,
+        zone_ids=zone_ids,
         programme_class=ProgrammeClass.PRIORITY if priority else ProgrammeClass.NORMAL,
         chime=False,
         attention_s=0,
@@ -91,7 +114,13 @@ def _request(live: Live, airing: Airing, part: MissedPart) -> BroadcastRequest:
         can_hold=True,
         skip_after_s=None,
         exact=True,
-        duration_s=(stop - start) // 48_000,
-        cause="replay",
-        more={"replay_of": live.id},
+        duration_s=(stop - start) // SAMPLE_RATE_HZ,
+        cause=CAUSE,
+        # All that is needed to go on after a restart: `streamer.studio.owed`.
+        more={
+            "replay_of": broadcast_id,
+            "from_sample": start,
+            "to_sample": stop,
+            "role": was.role,
+        },
     )

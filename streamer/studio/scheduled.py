@@ -31,6 +31,12 @@ class ScheduledStart:
     "What is left to play: relays are shorter by what is over already."
     slot_s: int | None
     "How long, from now, until the slot ends; None: each item plays to its end."
+    goes_on: str | None = None
+    "The broadcast that a server's end cut off, if this goes on with it."
+    first_late_s: int = 0
+    "Then: how late the first broadcast was; *items* are what was left to play of it."
+    played_s: int = 0
+    "Then: what was played of *items* already. What is lost since, relays lose."
 
 
 Starter: TypeAlias = Callable[[ScheduledStart], Awaitable[str]]

@@ -271,10 +271,13 @@ class Studio:
         self._journal.recorded(live)
         live.closed.set()
         for request in missed:
-            await self._replay(request)
+            await self.replay(request)
 
-    async def _replay(self, request: BroadcastRequest) -> None:
-        """Put a missed part on the air; it waits for its turn there."""
+    async def replay(self, request: BroadcastRequest) -> None:
+        """Put a missed part on the air; it waits for its turn there.
+
+        Never raises: a refusal is in the log, like anybody's.
+        """
         outcome = "accepted"
         try:
             await self.start(request)

@@ -238,6 +238,7 @@ class Switchboard:
         live.end = End(datetime.now(UTC), reason, detail)
         live.ended.set()
         self._on_end(live)
+        self._bus.publish_air_change(AirChange(over=(live.id,)))
         self._journal.ended(live)
 
     def _remember(self, step: AirStep) -> None:

@@ -23,6 +23,7 @@ from streamer.air.timetable import JITTER, Due, OutcomeKind, Timetable
 from streamer.store.errors import StoreError
 from streamer.store.outcomes import Outcome, Outcomes
 from streamer.store.timetable import Timetables
+from streamer.studio.cutoff import FindCutOff, GoingOn
 from streamer.studio.errors import (
     SourceRefusedError,
     StudioClosedError,
@@ -38,6 +39,7 @@ STARTS_AT_ONCE = 8
 "Sources opened side by side; a slow one does not hold up the others."
 REMEMBERED = timedelta(days=2)
 REMEMBERED_OUTCOMES = 5000
+LONGEST_SLOT = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class ScheduleKeeper:
         start: Puts a broadcast on the air.
         on_outcome: Told each outcome once it is certain, for the as-run log; must not
             wait.
+        find_cut_off: Tells what the end of the last server cut off; None: nothing.
         clock: The wall clock; may jump.
         wait: Waits for so many seconds of real time.
     """
@@ -67,6 +70,7 @@ class ScheduleKeeper:
         *,
         start: Starter,
         on_outcome: Callable[[Outcome], None] | None = None,
+        find_cut_off: FindCutOff | None = None,
         clock: Callable[[], datetime] = wall_clock,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -74,6 +78,7 @@ class ScheduleKeeper:
         self._outcomes = outcomes
         self._start = start
         self._on_outcome = on_outcome
+        self._find_cut_off = find_cut_off
         self._clock = clock
         self._wait = wait
         self.timetable = Timetable(clock())
@@ -100,6 +105,7 @@ class ScheduleKeeper:
         self.timetable = Timetable(now_utc, known)
         for planned in await self._entries.all():
             self.timetable.put(planned)
+        self._take_up([e for e in recent if e.start_utc > now_utc - LONGEST_SLOT])
         self._turning = asyncio.create_task(self._run(), name="schedule")
         return self
 
@@ -154,6 +160,28 @@ class ScheduleKeeper:
         left_s = (next_utc - self._clock()).total_seconds()
         # What is due and was given back is not asked for without a pause.
         return min(TURN_S, left_s) if left_s > 0 else TURN_S
+
+    def _take_up(self, recent: list[Outcome]) -> None:
+        """Let what the last server's end cut off go on."""
+        if self._find_cut_off is None:
+            return
+        going_on = GoingOn(
+            self._outcomes,
+            start=self._start,
+            find=self._find_cut_off,
+            tell=self._tell,
+            clock=self._clock,
+            wait=self._wait,
+        )
+        taking = going_on.take_up(recent, self.timetable.find)
+        task = asyncio.create_task(taking, name="what was cut off")
+        self._starts.add(task)
+        task.add_done_callback(self._taken_up)
+
+    def _taken_up(self, task: asyncio.Task[None]) -> None:
+        self._starts.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("what was cut off does not go on", exc_info=error)
 
     def _begin(self, due: Due) -> None:
         task = asyncio.create_task(self._make(due), name=f"start {due.occurrence}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
@@ -37,8 +38,7 @@ async def open_server(
         host="127.0.0.1",
         api_port=0,
         stream_port=0,
-        webrtc=False,
-        **members,
+        **({"webrtc": False} | members),
     )
     async with (
         LoacastServer(config) as server,
@@ -76,7 +76,7 @@ def test_a_silence_holds_across_a_kill_and_the_log_forgets_nothing(
     token = process.token
     with Process(tmp_path) as process, process.client(token) as client:
         (silence,) = client.get("/api/v1/air/silences").json()
-        assert (silence["zone_id"], silence["reason"]) == ("p", "Loa bị chiếm")
+        assert (silence["zone_id"], silence["reason"]) == ("*", "Loa bị chiếm")
         again = _begin(client, **EMERGENCY)
         assert again["state"] == "waiting", "whatever its class"
         client.post("/api/v1/air/lift", json={"everything": True})
@@ -91,17 +91,44 @@ def test_a_silence_holds_across_a_kill_and_the_log_forgets_nothing(
     }
 
 
-def test_a_changed_log_is_found_out(tmp_path: Path) -> None:
-    with Process(tmp_path) as process, process.client(process.token) as client:
+def test_a_changed_log_is_found_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each on a copy of what a whole server left: one byte, one row, two swapped."""
+    left = tmp_path / "left"
+    with Process(left) as process, process.client(process.token) as client:
         zone = {"id": "p", "name": "p", "level": "province"}
         client.post("/api/v1/zones", json=zone)
         _begin(client, **EMERGENCY)
         process.end()
-    config = Config.load(data_directory=tmp_path)
-    assert logbook.verify(config, expected=(), file=None) == 0
-    with sqlite3.connect(config.database_path) as database:
-        database.execute("update asrun_events set cause = 'x' where serial = 3")
-    assert logbook.verify(config, expected=(), file=None) == 1
+    assert verified(left) == 0
+    assert "The log is whole" in capsys.readouterr().out
+    for number, statements in enumerate(TAMPERINGS):
+        copy = shutil.copytree(left, tmp_path / f"copy-{number}")
+        config = Config.load(data_directory=copy)
+        with sqlite3.connect(config.database_path) as database:
+            for statement in statements:
+                assert database.execute(statement).rowcount == 1
+        assert verified(copy) == 1, statements
+        assert "The log is broken at event 2." in capsys.readouterr().out
+
+
+TAMPERINGS = (
+    ("update asrun_events set kind = 'x' || substr(kind, 2) where serial = 2",),
+    ("update asrun_events set at_utc = at_utc + 1 where serial = 2",),
+    ("delete from asrun_events where serial = 2",),
+    (
+        "update asrun_events set serial = -1 where serial = 2",
+        "update asrun_events set serial = 2 where serial = 3",
+        "update asrun_events set serial = 3 where serial = -1",
+    ),
+)
+
+
+def verified(directory: Path) -> int:
+    """Run `loacast log verify`; return its exit status."""
+    config = Config.load(data_directory=directory)
+    return logbook.verify(config, expected=(), file=None)
 
 
 def _begin(client: httpx.Client, **members: Any) -> Any:

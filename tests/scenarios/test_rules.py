@@ -13,6 +13,7 @@ import pytest
 
 from streamer.air.arbiter import Arbiter
 from streamer.air.conduct import OrderKind
+from streamer.air.coverage import GapCause, Played, Standing, coverage
 from streamer.air.difference import AirEvent, AirStep
 from streamer.air.errors import ZonesHeldError
 from streamer.air.lifecycle import History
@@ -261,6 +262,61 @@ def test_a_half_covered_province_hears_the_rest_afterwards() -> None:
     assert station.reels["again"].played_s == 7 * 60
     assert "17:40:00 again" not in station.heard["thon-tay"]
     assert missed_parts(everywhere, heard, whole, replay_share=0.25) == ()
+
+
+def test_a_half_covered_province_is_told_speaker_by_speaker() -> None:
+    """A fire elsewhere, a pole without mains, a SIM card that ran out, and one well."""
+    station = Station()
+    station.begin("17:00:00", "news", NORMAL, "bac-ninh", origin=PROVINCE)
+    station.begin("17:05:00", "fire", EMERGENCY, "tien-du")
+    station.end("17:12:00", "fire")
+    station.end("17:30:00", "news")
+    heard = stretches(station.events, "news", until_ns=at("17:30:00"))
+    places = {"loa-1": "lim", "loa-2": "thon-dong", "loa-3": "thon-tay"}
+    standings = [
+        Standing(*each, 0) for each in (places | {"loa-4": "dai-dong"}).items()
+    ]
+    report = coverage(
+        [(us("17:00:00"), us("17:30:00"))],
+        {zone_id: [_in_us(*span) for span in heard[zone_id]] for zone_id in heard},
+        standings,
+        {
+            "loa-1": [
+                _played("17:00:00", "17:05:00", done=True),
+                _played("17:12:00", "17:30:00", done=True),
+            ],
+            "loa-2": [_played("17:00:00", "17:19:55", done=False)],
+            "loa-3": [_played("17:00:00", "17:30:00", done=True)],
+        },
+    )
+    told = {
+        speaker.speaker_id: [
+            (gap.cause, gap.from_us, gap.to_us, gap.unconfirmed_us)
+            for gap in speaker.gaps
+        ]
+        for zone in report.incomplete_zones
+        for speaker in zone.incomplete
+    }
+    missed, ten_s = GapCause.NOT_RECEIVED, 10_000_000
+    assert told == {
+        "loa-1": [(GapCause.PREEMPTED, us("17:05:00"), us("17:12:00"), 0)],
+        "loa-2": [(missed, us("17:19:55"), us("17:30:00"), ten_s)],
+        "loa-4": [(missed, us("17:00:00"), us("17:30:00"), 0)],
+    }
+    assert (report.tally.complete, report.tally.speakers) == (1, 4)
+    assert report.tally.percent == 60.76, "23, 20, 30 and 0 of 30 minutes"
+
+
+def us(clock: str) -> int:
+    return at(clock) // 1000
+
+
+def _in_us(from_ns: int, to_ns: int) -> tuple[int, int]:
+    return from_ns // 1000, to_ns // 1000
+
+
+def _played(first: str, last: str, *, done: bool) -> Played:
+    return Played(us(first), us(last), us(last) - us(first), done)
 
 
 def test_two_priorities_collide_and_the_operator_decides() -> None:

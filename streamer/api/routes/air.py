@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from streamer.air.silence import EVERYWHERE
+from streamer.air.zones import ZoneTree
 from streamer.api.access import AirReader, Orderer, ServicesHere, Silencer
 from streamer.api.answers import BroadcastInfo, SilenceInfo
 from streamer.api.orders import demand_zones
-from streamer.api.principals import Principal
+from streamer.api.principals import Principal, forbidden
 from streamer.api.requests import Queue, Silencing, Zones
 from streamer.api.routes.broadcasts import describe
-from streamer.api.services import Services
 
 router = APIRouter(prefix="/air", tags=["air"])
 
@@ -33,9 +34,13 @@ async def list_silences(services: ServicesHere, _: AirReader) -> list[SilenceInf
 async def silence(
     wanted: Silencing, services: ServicesHere, admin: Silencer
 ) -> list[SilenceInfo]:
-    """Let zones and all below them hear nothing, at once, until it is lifted."""
-    zone_ids = wanted.zone_ids or _everything(admin, services)
-    demand_zones(admin, zone_ids, services.studio.tree)
+    """Let zones and all below them hear nothing, at once, until it is lifted.
+
+    Everything is all below the zone that the admin is bound to; for one who is bound
+    to none it is `*`: roots that are made while it holds are silent, too.
+    """
+    zone_ids = wanted.zone_ids or [admin.zone_id or EVERYWHERE]
+    _demand(admin, zone_ids, services.studio.tree)
     services.studio.desk.silence(zone_ids, by=admin.id, reason=wanted.reason)
     return await list_silences(services, admin)
 
@@ -51,7 +56,7 @@ async def lift(
         reach = tree.covered([admin.zone_id]) if admin.zone_id in tree else frozenset()
         zone_ids = [each for each in zone_ids if each in reach]
     # A zone that is gone can be named, too: were it to come back, it would be silent.
-    demand_zones(admin, [each for each in zone_ids if each in tree], tree)
+    _demand(admin, [e for e in zone_ids if e in tree or e == EVERYWHERE], tree)
     desk.lift(zone_ids, by=admin.id)
     return await list_silences(services, admin)
 
@@ -71,8 +76,8 @@ async def reorder(
     return [describe(live, services) for live in lives if live is not None]
 
 
-def _everything(admin: Principal, services: Services) -> list[str]:
-    """Return the roots, or the zone that the admin is bound to."""
-    if admin.zone_id is not None:
-        return [admin.zone_id]
-    return [zone.id for zone in services.studio.tree if zone.parent_id is None]
+def _demand(admin: Principal, zone_ids: list[str], tree: ZoneTree) -> None:
+    """Raise a problem unless these, which may be everything, are the admin's."""
+    if EVERYWHERE in zone_ids and admin.zone_id is not None:
+        raise forbidden(f"You may silence {admin.zone_id!r} and below only.")
+    demand_zones(admin, [each for each in zone_ids if each != EVERYWHERE], tree)

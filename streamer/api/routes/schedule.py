@@ -1,8 +1,12 @@
-"""The schedule: what is planned, what is coming, what became of it; iCalendar."""
+"""The schedule: what is planned, what is coming, what became of it; iCalendar.
+
+Secrets in the addresses of relays are write only, for everybody: `EntryInfo`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -11,6 +15,8 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from streamer.air import calendar
 from streamer.air.entrycheck import ScheduleError
+from streamer.air.entrysecrets import completed, shown
+from streamer.air.schedule import ScheduleEntry
 from streamer.api.access import AirReader, Broadcaster, ServicesHere
 from streamer.api.bulk import bulk
 from streamer.api.fields import Id
@@ -108,8 +114,10 @@ async def list_outcomes(
 
 @router.get("/schedule.ics", response_class=Response)
 async def export_calendar(services: ServicesHere, _: AirReader) -> Response:
-    """Return the schedule as an iCalendar file."""
-    planned = planning_of(services).all()
+    """Return the schedule as an iCalendar file; relays without their secrets."""
+    planned = [
+        replace(each, entry=shown(each.entry)) for each in planning_of(services).all()
+    ]
     content = await asyncio.to_thread(calendar.write, planned)
     return Response(content, media_type=CALENDAR_TYPE)
 
@@ -123,7 +131,8 @@ async def import_calendar(
 ) -> Response:
     """Take an iCalendar file: all of its events, or none.
 
-    An event whose UID is known replaces that entry.
+    An event whose UID is known replaces that entry, and keeps its relays' secrets
+    where it has their addresses as they were exported.
     """
     planning = planning_of(services)
     ids = {each.entry.uid: each.entry.id for each in planning.all()}
@@ -143,6 +152,7 @@ async def import_calendar(
         if entry.id in known:
             demand_zones(planner, known[entry.id].zone_ids, services.studio.tree)
         await asyncio.sleep(0)  # each takes half a millisecond; audio has its turn
+    entries = [_completed(each, known.get(each.id)) for each in entries]
     planned = await planning.take(entries, owner_of(planner, services))
     now_utc = planning.now_utc()
     return await bulk(_ENTRIES, lambda: [entry_info(each, now_utc) for each in planned])
@@ -163,7 +173,7 @@ async def replace_entry(
     planning = planning_of(services)
     old = planning.get(entry_id).entry
     demand_zones(planner, old.zone_ids, services.studio.tree)
-    entry = await entry_from(entry_id, old.uid, new.document())
+    entry = await entry_from(entry_id, old.uid, new.document(), old)
     demand(entry, planner, services)
     planned = await planning.replace(entry, owner_of(planner, services))
     return entry_info(planned, planning.now_utc())
@@ -206,6 +216,14 @@ async def restore_day(
     demand_zones(planner, old.zone_ids, services.studio.tree)
     planned = await planning.restore_day(entry_id, day)
     return entry_info(planned, planning.now_utc())
+
+
+def _completed(entry: ScheduleEntry, stored: ScheduleEntry | None) -> ScheduleEntry:
+    try:
+        return completed(entry, stored)
+    except ScheduleError as error:
+        problem = f"{entry.title!r}: {error}"
+        raise _no_calendar(calendar.CalendarError([problem])) from error
 
 
 def _no_calendar(error: calendar.CalendarError) -> Problem:

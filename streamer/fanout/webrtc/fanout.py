@@ -69,6 +69,8 @@ class WebRtcFanout:
         self._counters = counters
         self._streams: dict[int, Stream] = {}
         self._heard: dict[str, int] = {}
+        self._takes: dict[str, int] = {}
+        "The latest take of each broadcast."
         self._groups: dict[tuple[int, Kind], Group] = {}
         self._numbering = Numbering(self._streams, self._is_counted_on)
         self._overlap = Overlap(self._streams, self._send_apart)
@@ -88,6 +90,7 @@ class WebRtcFanout:
         for on_air in change.started:
             watched = self._cuts_in(on_air, change.switches)
             self._streams[on_air.ssrc] = Stream(on_air, self._ssrc, watched=watched)
+            self._takes[on_air.broadcast_id] = on_air.ssrc
         for switch in change.switches:
             for zone_id in switch.zone_ids:
                 self._set_heard(zone_id, switch.ssrc)
@@ -95,6 +98,8 @@ class WebRtcFanout:
             self._retune(change.switches)
         for ssrc in change.ended:
             self._end(ssrc)
+        for broadcast_id in change.over:
+            self._takes.pop(broadcast_id, None)
 
     def on_packet(self, packet: ProgrammePacket) -> None:
         """Send *packet* to all who hear its programme."""
@@ -212,7 +217,8 @@ class WebRtcFanout:
         target = peer.target
         if target.zone_id is not None:
             return self._heard.get(target.zone_id)
-        return target.ssrc if target.ssrc in self._streams else None
+        ssrc = self._takes.get(target.broadcast_id or "")
+        return ssrc if ssrc in self._streams else None
 
     def _retune(self, switches: Iterable[Switch]) -> None:
         """Let every peer hear what it should, the speakers without a seam."""

@@ -1,7 +1,7 @@
 """The WebRTC listeners: how many may come, what ends them, who is there.
 
 A session lives as long as the right by which it was opened: when a token is deleted or
-expires, a zone is no longer public, a speaker is removed, or a programme is over, its
+expires, a zone is no longer public, a speaker is removed, or a broadcast is over, its
 sessions end, and a speaker's follows it to another zone.
 """
 
@@ -153,12 +153,12 @@ class WebRtcListeners:
         """Leave packets to the fan-out."""
 
     def on_air_change(self, change: AirChange) -> None:
-        """End the sessions of programmes that are over."""
-        if change.ended:
+        """End the sessions of broadcasts that are over; one that holds goes on."""
+        if change.over:
             self._end(
                 peer
                 for peer in self._port.endpoint.peers()
-                if peer.target.ssrc in change.ended
+                if peer.target.broadcast_id in change.over
             )
 
     # What the port says.

@@ -19,10 +19,11 @@ REMEMBERED_TRANSACTIONS = 16
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a peer listens to: a zone, or one programme whatever the air says."""
+    """What a peer listens to: a zone, or one broadcast whatever the air says."""
 
     zone_id: str | None = None
-    ssrc: int | None = None
+    broadcast_id: str | None = None
+    "All its takes, one after the other."
 
 
 @dataclass(frozen=True, slots=True)

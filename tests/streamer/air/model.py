@@ -110,7 +110,7 @@ class Model:
     def winners(self) -> dict[str, str]:
         found: dict[str, AirProgramme] = {}
         for zone_id in self.zones:
-            if self.silences & set(lineage(self.zones, zone_id)):
+            if self.silences & {"*", *lineage(self.zones, zone_id)}:
                 continue
             for each in self.programmes.values():
                 holder = found.get(zone_id)

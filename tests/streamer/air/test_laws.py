@@ -34,6 +34,7 @@ from streamer.air.priority import (
     Conflict,
     Origin,
 )
+from streamer.air.silence import EVERYWHERE, silent_zones
 from streamer.air.zones import Zone, ZoneTree
 from tests.streamer.air.model import Model, lineage
 from tests.streamer.air.rig import EMERGENCY, PRIORITY, zone
@@ -84,8 +85,9 @@ def test_law_each_zone_hears_the_best_and_order_does_not_matter(
         for order in range(data.draw(st.integers(0, 8)))
     ]
     model.programmes = {each.id: each for each in asked}
-    model.silences = set(data.draw(st.lists(st.sampled_from(list(zones)), max_size=2)))
-    silenced = tree.cover(model.silences)
+    names = [*zones, EVERYWHERE]
+    model.silences = set(data.draw(st.lists(st.sampled_from(names), max_size=2)))
+    silenced = silent_zones(tree, model.silences)
     assignment = decide(tree, asked, silenced)
     assert assignment.winners() == model.winners()
     assert {z: assignment.winner(z) for z in zones} == dict.fromkeys(
@@ -107,6 +109,7 @@ def test_law_calls_of_one_instant_may_come_in_any_order(
     """
     patient = st.sampled_from([Conflict.WAIT, Conflict.TAKE_OVER])
     names = list(zones)
+    silent_names = st.sampled_from([*names, EVERYWHERE])
     # Some are freed and taken again at once: what that leaves behind is the danger.
     first = [AirProgramme("b0", EMERGENCY, Origin.COMMUNE, ("z0",), 0)] + [
         data.draw(programmes(names, order, patient))
@@ -118,8 +121,8 @@ def test_law_calls_of_one_instant_may_come_in_any_order(
     ]
     others = st.lists(st.sampled_from([each.id for each in first]), max_size=1)
     gone = {"b0", *data.draw(others)}
-    silent = data.draw(st.lists(st.sampled_from(names), max_size=2))
-    lifted = data.draw(st.lists(st.sampled_from(names), max_size=1))
+    silent = data.draw(st.lists(silent_names, max_size=2))
+    lifted = data.draw(st.lists(silent_names, max_size=1))
 
     calls: list[Callable[[Arbiter], object]] = [
         *(partial(Arbiter.add, programme=each, at_ns=AT_NS) for each in later),
@@ -255,7 +258,7 @@ class AirMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.zones)
     @rule(data=st.data())
     def silence(self, data: st.DataObject) -> None:
-        zone_id = data.draw(st.sampled_from(list(self.model.zones)))
+        zone_id = data.draw(st.sampled_from([*self.model.zones, EVERYWHERE]))
         at_ns = self.now()
         self.model.silences.add(zone_id)
         self.model.change(at_ns)
@@ -340,7 +343,7 @@ class AirMachine(RuleBasedStateMachine):
         if event.by is None:
             zones, silences = self.model.zones, self.model.silences
             for zone_id in event.zone_ids:
-                assert silences & set(lineage(zones, zone_id))
+                assert silences & {EVERYWHERE, *lineage(zones, zone_id)}
 
     def switch(self, step: AirStep) -> None:
         switched = [each for switch in step.switches for each in switch.zone_ids]
@@ -359,7 +362,7 @@ class AirMachine(RuleBasedStateMachine):
         zones = self.model.zones
         if zone_id not in zones:
             return False
-        return bool(self.model.silences & set(lineage(zones, zone_id)))
+        return bool(self.model.silences & {EVERYWHERE, *lineage(zones, zone_id)})
 
     def obey(self, step: AirStep) -> None:
         """Do as the orders say; each must be possible, and end whom the model ends."""

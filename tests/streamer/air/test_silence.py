@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from streamer.air.arbiter import Arbiter
 from streamer.air.difference import SILENCE_REACH_NS, AirSwitch
 from streamer.air.priority import Comeback
+from streamer.air.silence import EVERYWHERE
 from streamer.air.zones import UnknownZoneError, ZoneTree
-from tests.streamer.air.rig import EMERGENCY, NORMAL, ZONES, Air, ordered, told, zone
+from tests.streamer.air.rig import (
+    EMERGENCY,
+    NORMAL,
+    ZONES,
+    Air,
+    ordered,
+    programme,
+    told,
+    zone,
+)
 
 
 @pytest.fixture
@@ -89,3 +100,32 @@ def test_a_zone_moved_below_a_silenced_one_falls_silent_at_once(air: Air) -> Non
     step = air.arbiter.replace_tree(ZoneTree(moved), at_ns=2)
     assert told(step) == ["news preempted by silence: a1"]
     assert step.switches == (AirSwitch(("a1",), None, SILENCE_REACH_NS),)
+
+
+class TestEverything:
+    """The silence of all zones, also of those to come."""
+
+    def test_a_root_that_comes_later_is_silent_also_after_a_restart(self) -> None:
+        for air in (Air(), Air(EVERYWHERE)):
+            air.arbiter.silence([EVERYWHERE], at_ns=1)
+            tree = ZoneTree([*ZONES, zone("q"), zone("q1", "q")])
+            air.arbiter.replace_tree(tree, at_ns=2)
+            assert told(air.add("storm", "q p", EMERGENCY)) == []
+            step = air.arbiter.lift([EVERYWHERE], at_ns=9)
+            assert told(step) == ["storm started: p a a1 b q q1"]
+
+    def test_it_is_lifted_by_its_own_name_only(self, air: Air) -> None:
+        air.add("news", "p")
+        air.arbiter.silence(["b", EVERYWHERE], at_ns=2)
+        air.arbiter.lift(["p", "b"], at_ns=3)
+        assert air.winners() == "- - - -"
+        air.arbiter.silence(["b"], at_ns=4)
+        air.arbiter.lift([EVERYWHERE], at_ns=5)
+        assert air.winners() == "news news news -"
+
+    def test_it_holds_where_there_is_no_zone_yet(self) -> None:
+        arbiter = Arbiter(ZoneTree())
+        arbiter.silence([EVERYWHERE], at_ns=1)
+        arbiter.replace_tree(ZoneTree([zone("p")]), at_ns=2)
+        arbiter.add(programme("storm", "p", 3, EMERGENCY), at_ns=3)
+        assert arbiter.assignment.winners() == {}

@@ -165,7 +165,7 @@ class TestSilence:
         assert await state_of(admin, music) == "held"
         await server.services.journal.written()
         stored = await server.services.store.silences.all()
-        assert [each.zone_id for each in stored] == ["a", "p"]
+        assert [each.zone_id for each in stored] == ["*", "a"]
         answer = await admin.post(f"{AIR}/lift", json={"everything": True})
         assert answer.json() == []
         assert await state_of(admin, music) == "on_air"
@@ -193,6 +193,29 @@ class TestSilence:
         answer = await local.post(f"{AIR}/lift", json={"everything": True})
         assert [each["zone_id"] for each in answer.json()] == ["b"]
         await admin.post(f"{AIR}/lift", json={"everything": True})
+
+    async def test_a_root_that_is_made_in_the_silence_of_everything_is_silent(
+        self, admin: httpx.AsyncClient, client_of: Any, start: Any
+    ) -> None:
+        (found,) = (
+            await admin.post(f"{AIR}/silence", json={"everything": True})
+        ).json()
+        assert found["zone_id"] == "*"
+        new = {"id": "q", "parent_id": None, "name": "Q", "level": "province"}
+        (await admin.post("/api/v1/zones", json=new)).raise_for_status()
+        storm = await start("q", **EMERGENCY)
+        assert await state_of(admin, storm) == "waiting"
+        local = await client_of("admin", "a")
+        for path in ("silence", "lift"):
+            answer = await local.post(f"{AIR}/{path}", json={"zone_ids": ["*"]})
+            assert answer.status_code == 403
+        answer = await local.post(f"{AIR}/lift", json={"everything": True})
+        assert [each["zone_id"] for each in answer.json()] == ["*"]
+        answer = await admin.post(f"{AIR}/lift", json={"zone_ids": ["*"]})
+        assert answer.json() == []
+        assert await state_of(admin, storm) == "on_air"
+        await stop(admin, storm)
+        (await admin.delete("/api/v1/zones/q")).raise_for_status()
 
 
 class TestQueue:

@@ -7,6 +7,7 @@ it is kept stands still at Monday noon, unless a test sets it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,18 +18,28 @@ import pytest
 import pytest_asyncio
 from starlette.types import ASGIApp
 
+from streamer.air.priority import Origin
+from streamer.air.schedule import Owner, RelayItem
+from streamer.air.timetable import OutcomeKind
+from streamer.api.plans import owner_now
 from streamer.api.requests import ToneSource
 from streamer.api.server import build
+from streamer.api.tokens import TokenRegistry
 from streamer.app.server import PAGES_DIRECTORY, LoacastServer
+from streamer.store.records import Role, Token
 from streamer.studio.broadcast import BroadcastRequest
+from streamer.studio.errors import OwnerRefusedError
 from streamer.studio.planning import Planning
 from streamer.studio.policies import PolicyKeeper
 from streamer.studio.scheduled import ScheduledStart
 from streamer.studio.timetable import ScheduleKeeper
 from tests.streamer.air.schedules import NOON_UTC
+from tests.streamer.air.schedules import entry as schedule_entry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+OURS = ("streamer", "ingest")
+"Whose loggers a server listens to."
 SCHEDULE, ZONES = "/api/v1/schedule", "/api/v1/zones"
 Json = dict[str, Any]
 
@@ -49,6 +60,7 @@ class Rig:
     def __init__(self, server: LoacastServer) -> None:
         self.clock = Clock()
         self.studio = server.services.studio
+        self._tokens = server.services.tokens
         store = server.services.store
         self.keeper = ScheduleKeeper(
             store.timetable,
@@ -64,6 +76,7 @@ class Rig:
 
     async def _start(self, wanted: ScheduledStart) -> str:
         entry = wanted.entry
+        await owner_now(wanted.owner, entry, self._tokens, self.studio.tree)
         request = BroadcastRequest(
             source=ToneSource(kind="tone", pattern="music"),
             source_kind="tone",
@@ -316,6 +329,151 @@ class TestCalendar:
         problem = answer.json()
         assert problem["type"] == "urn:loacast:problem:invalid-calendar"
         assert "say what to broadcast" in problem["problems"][0]
+        assert (await http.get(SCHEDULE)).json() == []
+
+
+class TestOwners:
+    """Whoever planned it must still be allowed to when it starts."""
+
+    async def test_a_token_that_is_gone_starts_nothing(
+        self, rig: Rig, client_of: Any, server: LoacastServer
+    ) -> None:
+        token = (await client_of("broadcaster", "a")).headers["Authorization"]
+        async with rig.client(token) as owner:
+            entry = await planned(owner)
+        (of,) = rig.keeper.timetable.planned
+        await server.services.tokens.delete(of.owner.token_id)
+        await rig.at(NOON_UTC + timedelta(hours=5))
+        assert rig.studio.on_air() == []
+        planning = Planning(
+            rig.keeper, server.services.store.timetable, server.services.store.outcomes
+        )
+        (outcome,) = await planning.outcomes.between(
+            NOON_UTC, NOON_UTC + timedelta(hours=9), entry_id=entry["id"]
+        )
+        assert outcome.kind is OutcomeKind.REFUSED
+        assert "may no longer broadcast this: the token was revoked" in outcome.detail
+
+    @pytest.mark.parametrize(
+        ("role", "zone_id", "says"),
+        [
+            ("broadcaster", None, None),
+            ("operator", "p", None),
+            ("monitor", None, "A monitor may not broadcast"),
+            ("broadcaster", "b", "in 'b' and below only"),
+            ("broadcaster", "gone", "in 'gone' and below only"),
+        ],
+    )
+    async def test_it_starts_by_the_right_of_today(
+        self, server: LoacastServer, role: str, zone_id: str | None, says: str | None
+    ) -> None:
+        tree = server.services.studio.tree
+        token = Token(
+            id="t",
+            name="Lan",
+            role=Role(role),
+            zone_id=zone_id,
+            secret_hash="",
+            created_utc=NOON_UTC,
+        )
+        tokens = TokenRegistry(server.services.store.tokens)
+        tokens._tokens["t"] = token
+        was = Owner("t", "Lan", "admin", Origin.PROVINCE)
+        entry = schedule_entry(zone_ids=("a", "not-there-any-more"))
+        if says is None:
+            owner = await owner_now(was, entry, tokens, tree)
+            assert (owner.role, owner.origin) == (role, Origin.PROVINCE)
+            return
+        with pytest.raises(OwnerRefusedError, match=says):
+            await owner_now(was, entry, tokens, tree)
+
+    async def test_to_take_over_is_an_operators_right_here_too(
+        self, rig: Rig, client_of: Any
+    ) -> None:
+        token = (await client_of("broadcaster", "a")).headers["Authorization"]
+        async with rig.client(token) as broadcaster:
+            new = body(conflict="take_over")
+            assert (await broadcaster.post(SCHEDULE, json=new)).status_code == 403
+
+
+class TestSecrets:
+    """Another station's secret can be set, and never read."""
+
+    URL = "https://xa:matkhau@vov.vn/live?token=bimat"
+    SHOWN = "https://***@vov.vn/live?token=***"
+
+    def relay(self, url: str, **members: Any) -> Json:
+        item = {"kind": "relay", "url": url, "duration_s": 60, "fallback_file_id": None}
+        return {"items": [item], **members}
+
+    def stored(self, rig: Rig) -> list[str]:
+        return [
+            item.url
+            for (each,) in [rig.keeper.timetable.planned]
+            for item in each.entry.items
+            if isinstance(item, RelayItem)
+        ]
+
+    async def test_no_answer_and_no_export_tells_it(
+        self, rig: Rig, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        entry = await planned(http, **self.relay(self.URL))
+        path = f"{SCHEDULE}/{entry['id']}"
+        day = f"{path}/cancelled/2026-01-05"
+        answers = [
+            await http.get(path),
+            await http.get(SCHEDULE),
+            await http.get(f"{SCHEDULE}/occurrences"),
+            await http.put(path, json=body(**self.relay(self.URL, title="B"))),
+            await http.put(day),
+            await http.delete(day),
+            await http.get("/api/v1/schedule.ics"),
+            await http.post(SCHEDULE, json=body(**self.relay(f"ftp{self.URL[5:]}"))),
+            await http.post(SCHEDULE, json=body(**self.relay(self.URL, grace_s="x"))),
+            await http.post(
+                f"{SCHEDULE}/import",
+                content=_event(),
+                params={"zone_id": ["a"], "relay_url": f"ftp{self.URL[5:]}"},
+            ),
+        ]
+        logged = [r.getMessage() for r in caplog.records if r.name.startswith(OURS)]
+        for each in (repr(entry), *logged, *(each.text for each in answers)):
+            assert "matkhau" not in each
+            assert "bimat" not in each
+        assert entry["items"][0]["url"] == self.SHOWN
+        assert self.stored(rig) == [self.URL]
+
+    async def test_what_was_shown_is_kept_as_it_is_stored(
+        self, rig: Rig, http: httpx.AsyncClient
+    ) -> None:
+        entry = await planned(http, **self.relay(self.URL))
+        path = f"{SCHEDULE}/{entry['id']}"
+        answer = await http.put(path, json=body(**self.relay(self.SHOWN, title="B")))
+        assert (answer.status_code, answer.json()["title"]) == (200, "B")
+        assert self.stored(rig) == [self.URL]
+        export = (await http.get("/api/v1/schedule.ics")).content
+        taken = await http.post(f"{SCHEDULE}/import", content=export)
+        assert taken.status_code == 200, taken.text
+        assert self.stored(rig) == [self.URL]
+        answer = await http.put(path, json=body(**self.relay("https://vov.vn/?t=new")))
+        assert self.stored(rig) == ["https://vov.vn/?t=new"]
+
+    async def test_a_mask_of_nothing_is_refused(
+        self, rig: Rig, http: httpx.AsyncClient
+    ) -> None:
+        new = await http.post(SCHEDULE, json=body(**self.relay(self.SHOWN)))
+        assert new.json()["type"] == "urn:loacast:problem:invalid-schedule"
+        entry = await planned(http, **self.relay(self.URL))
+        path = f"{SCHEDULE}/{entry['id']}"
+        elsewhere = self.SHOWN.replace("vov.vn", "evil.example")
+        moved = await http.put(path, json=body(**self.relay(elsewhere)))
+        assert moved.json()["type"] == "urn:loacast:problem:invalid-schedule"
+        export = (await http.get("/api/v1/schedule.ics")).content
+        await http.delete(path)
+        gone = await http.post(f"{SCHEDULE}/import", content=export)
+        assert gone.json()["type"] == "urn:loacast:problem:invalid-calendar"
+        assert "nobody stored" in gone.json()["problems"][0]
         assert (await http.get(SCHEDULE)).json() == []
 
 

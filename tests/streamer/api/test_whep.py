@@ -261,7 +261,9 @@ async def test_a_broadcast_is_heard_by_those_for_whom_it_is(
     broadcast = await start("a")
     query = f"?broadcast={broadcast['id']}"
     session_of(await post(await client_of("monitor", "a"), query))
-    assert [peer.target for peer in peers(port)] == [Target(ssrc=broadcast["ssrc"])]
+    assert [peer.target for peer in peers(port)] == [
+        Target(broadcast_id=broadcast["id"])
+    ]
     assert (await post(await client_of("monitor", "a1"), query)).status_code == 403
     assert (await post(nobody, query)).status_code == 401
 
@@ -283,6 +285,23 @@ async def test_a_broadcasts_sessions_end_with_it(
     assert [peer.target for peer in peers(port)] == [Target(zone_id="a")]
     late = await post(admin, query)
     assert (late.status_code, slug(late)) == (404, "unknown-broadcast")
+
+
+async def test_a_broadcasts_sessions_stay_while_it_is_held(
+    admin: httpx.AsyncClient, start: Any, port: WebRtcServer
+) -> None:
+    broadcast = await start("a", comeback="resume")
+    query = f"?broadcast={broadcast['id']}"
+    wanted = Target(broadcast_id=broadcast["id"])
+    session_of(await post(admin, query))
+    for held in (1, 2):
+        warning = await start("p", **{"class": "emergency"})
+        found = (await admin.get(f"/api/v1/broadcasts/{broadcast['id']}")).json()
+        assert found["state"] == "held"
+        session_of(await post(admin, query))  # one may come while it stands still
+        assert [peer.target for peer in peers(port)] == [wanted] * (held + 1)
+        await admin.post(f"/api/v1/broadcasts/{warning['id']}/stop")
+    assert [peer.target for peer in peers(port)] == [wanted] * 3
 
 
 # Speakers.

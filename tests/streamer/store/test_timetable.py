@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -61,6 +62,17 @@ class TestEntries:
             with pytest.raises(ConflictError):
                 await store.timetable.create(planned(again, NOON_UTC))
         assert len(await store.timetable.all()) == 1
+
+    async def test_an_error_tells_no_value_also_where_it_is_traced(
+        self, store: Store
+    ) -> None:
+        # The title is the first of the document, so it is in what is not cut off.
+        secret = planned(entry(title="matkhau"), NOON_UTC)
+        await store.timetable.create(secret)
+        again = replace(secret, entry=replace(secret.entry, id="e2"))
+        with pytest.raises(ConflictError) as raised:
+            await store.timetable.put_many([again])
+        assert "matkhau" not in "".join(traceback.format_exception(raised.value))
 
     async def test_a_change_sees_what_is_stored(self, store: Store) -> None:
         await store.timetable.create(planned(entry("FREQ=DAILY"), NOON_UTC))

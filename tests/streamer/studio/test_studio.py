@@ -190,9 +190,10 @@ class TestStart:
         assert [what for what, _ in witness.told] == [
             *("air", "started", "stepped"),
             *["packet"] * 6,
-            *("air", "stepped", "ended", "recorded"),
+            *("air", "stepped", "air", "ended", "recorded"),
         ]
-        first, last = witness.of("air")
+        first, last, over = witness.of("air")
+        assert (over.over, over.ended) == ((live.id,), ())
         packets = witness.of("packet")
         (announced,) = first.started
         assert {packet.ssrc for packet in packets} == {live.ssrc} == {announced.ssrc}

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from streamer.air.difference import AirStep
 from streamer.air.priority import Comeback, Conflict, Origin
+from streamer.air.silence import EVERYWHERE
 from streamer.air.zones import Zone, ZoneLevel, ZoneTree
 from streamer.bus.bus import AirChange, OnAir
 from streamer.bus.in_process import InProcessBus
@@ -84,6 +85,7 @@ class Ears:
         self.packets: dict[int, list[ProgrammePacket]] = {}
         self.heard: list[tuple[int, int | None]] = []
         self.ended: list[int] = []
+        self.over: list[str] = []
         self.log: list[str] = []
         self.told = asyncio.Event()
 
@@ -118,6 +120,9 @@ class Ears:
             if self.zone_id in switch.zone_ids:
                 self.heard.append((switch.from_ns, switch.ssrc))
         self.ended += change.ended
+        self.over += change.over
+        for on_air in change.started:
+            assert on_air.broadcast_id not in self.over
 
     def takes_of(self, live: Live) -> list[int]:
         return [
@@ -279,6 +284,8 @@ async def test_resume_goes_on_with_the_first_sample_that_nobody_heard(
     pieces = ears.sound_of(live)
     assert len(ears.takes_of(live)) == len(pieces) == 3
     assert sorted(ears.ended) == sorted(ears.programmes), "every take's end is told"
+    assert ears.over[-1] == live.id, "and once that no other follows"
+    assert ears.over.count(live.id) == 1
     end = 0
     for piece in pieces:
         start = place_of(piece)
@@ -451,6 +458,17 @@ class TestSilence:
             assert ears.heard == []
             studio.desk.lift(["p"], by="admin")
             assert state(live, studio) is State.ON_AIR
+
+    async def test_a_root_to_come_is_silent_while_everything_is(
+        self, studio: Studio, ears: Ears
+    ) -> None:
+        studio.desk.silence([EVERYWHERE], by="admin")
+        new = Zone("q", None, "Q", ZoneLevel.PROVINCE)
+        studio.replace_tree(ZoneTree([*studio.tree, new]))
+        live = await studio.start(warning("q"))
+        assert state(live, studio) is State.WAITING
+        assert studio.desk.lift([EVERYWHERE], by="admin") == [EVERYWHERE]
+        assert state(live, studio) is State.ON_AIR
 
     async def test_only_zones_that_are_there(self, studio: Studio) -> None:
         with pytest.raises(UnknownZoneError):

@@ -24,6 +24,7 @@ from streamer.store.errors import ConflictError, NotFoundError, StoreUnavailable
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
 from streamer.studio import planning as planning_module
+from streamer.studio.cutoff import CutOff
 from streamer.studio.errors import (
     SourceRefusedError,
     StudioClosedError,
@@ -79,6 +80,8 @@ class World:
         self.now_utc = hanoi("05:00")
         self.studio = Studio()
         self.told: list[Outcome] = []
+        self.cut: dict[str, CutOff] = {}
+        "Broadcasts that the end of a server cut off."
 
     @asynccontextmanager
     async def server(self) -> AsyncIterator[tuple[ScheduleKeeper, Planning]]:
@@ -88,11 +91,15 @@ class World:
                 store.outcomes,
                 start=self.studio.start,
                 on_outcome=self.told.append,
+                find_cut_off=self.find_cut_off,
                 clock=lambda: self.now_utc,
                 wait=self.wait,
             )
             async with keeper:
                 yield keeper, Planning(keeper, store.timetable, store.outcomes)
+
+    async def find_cut_off(self, broadcast_id: str) -> CutOff | None:
+        return self.cut.get(broadcast_id)
 
     async def wait(self, seconds: float) -> None:
         """Let time pass only for what tries again; turns are the tests' own."""

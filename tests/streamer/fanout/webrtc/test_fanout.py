@@ -165,10 +165,12 @@ class Station:
             self.socket.sendto(datagram, address)
         listener.drain()
 
-    def start(self, ssrc: int, *, origin_ns: int = 0) -> None:
+    def start(
+        self, ssrc: int, *, origin_ns: int = 0, broadcast_id: str | None = None
+    ) -> None:
         on_air = OnAir(
             ssrc=ssrc,
-            broadcast_id=f"b{ssrc}",
+            broadcast_id=broadcast_id or f"b{ssrc}",
             programme_class=ProgrammeClass.NORMAL,
             title="",
             first_timestamp=0,
@@ -229,9 +231,28 @@ def test_each_hears_its_zone(station: Station) -> None:
 
 def test_one_programme_can_be_heard_whatever_the_air_says(station: Station) -> None:
     station.start(1)
-    monitor = station.join(Target(ssrc=1))
+    monitor = station.join(Target(broadcast_id="b1"))
     sent = [station.air(1, k) for k in range(2)]
     assert monitor.payloads() == sent
+
+
+def test_one_broadcast_is_heard_in_all_its_takes(station: Station) -> None:
+    early = station.join(Target(broadcast_id="b1"))
+    station.start(1)
+    sent = [station.air(1, k) for k in range(2)]
+    station.fanout.on_air_change(AirChange(ended=(1,)))
+    held = station.join(Target(broadcast_id="b1"))
+    station.start(2, broadcast_id="b1")
+    station.start(3)
+    after = [station.air(2, k) for k in range(2)]
+    station.air(3, 0)
+    assert early.payloads() == sent + after
+    assert held.payloads() == after
+    station.fanout.on_air_change(AirChange(ended=(2,)))
+    station.fanout.on_air_change(AirChange(over=("b1",)))
+    station.start(4, broadcast_id="b4")
+    station.air(4, 0)
+    assert early.payloads() == sent + after
 
 
 def test_red_repeats_the_frame_before(station: Station) -> None:
