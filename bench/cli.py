@@ -47,6 +47,9 @@ JsonFile = Annotated[
 ]
 Listeners = Annotated[int, typer.Option(min=1, help="How many speakers listen.")]
 Transport = Annotated[str, typer.Option(help="websocket or webrtc.")]
+Ptime = Annotated[
+    int, typer.Option(help="Milliseconds a message: 20, or over websocket 40, 60.")
+]
 Against = Annotated[
     str,
     typer.Option(
@@ -66,9 +69,7 @@ def fanout_command(  # noqa: PLR0913 – as many options as the question has
     transport: Transport = WEBSOCKET,
     listeners: Listeners = 1000,
     seconds: Annotated[float, typer.Option(min=1, help="Measured in a round.")] = 10,
-    ptime: Annotated[
-        int, typer.Option(help="Milliseconds a message: 20, or over websocket 40, 60.")
-    ] = 20,
+    ptime: Ptime = 20,
     against: Against = "",
     ours: Ours = True,
     srtp: Srtp = GCM,
@@ -76,8 +77,6 @@ def fanout_command(  # noqa: PLR0913 – as many options as the question has
     json: JsonFile = None,
 ) -> None:
     """CPU, memory and lateness per listener, beside peers (rows 1 to 5 and 8)."""
-    if ptime not in (20, 40, 60) or (transport == WEBRTC and ptime != 20):
-        raise typer.BadParameter("need --ptime 20, or over websocket 40 or 60")
     field = _field(
         transport, listeners, against, ours=ours, profile=srtp, ptime_ms=ptime
     )
@@ -126,12 +125,13 @@ def preempt_command(
     transport: Transport = WEBSOCKET,
     listeners: Listeners = 1000,
     trials: Annotated[int, typer.Option(min=1, help="Emergencies in a round.")] = 20,
+    ptime: Ptime = 20,
     rounds: Rounds = 5,
     json: JsonFile = None,
 ) -> None:
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
-    field = _field(transport, listeners)
-    plan = preempt.Plan(trials, rounds)
+    field = _field(transport, listeners, ptime_ms=ptime)
+    plan = preempt.Plan(trials, rounds, ptime)
     _answer("preempt", partial(questions.preempt, field, plan, console.print), json)
 
 
@@ -241,6 +241,8 @@ def _field(
     names = [name.strip() for name in against.split(",") if name.strip()]
     if transport not in TRANSPORTS or profile not in PROFILES:
         raise typer.BadParameter(f"need one of {TRANSPORTS} and of {PROFILES}")
+    if ptime_ms not in (20, 40, 60) or (transport == WEBRTC and ptime_ms != 20):
+        raise typer.BadParameter("need --ptime 20, or over websocket 40 or 60")
     try:
         return Field(transport, listeners, names, ours, ptime_ms, profile)
     except NoSuchPeer as error:

@@ -34,6 +34,8 @@ class Plan:
     "In a round."
     rounds: int = 5
     "Counted ones; one more is run first and dropped."
+    ptime_ms: int = 20
+    "Audio per message; all listeners are timed, and 2,000 take a core at 20 ms."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def run(
     """Run the emergencies of *plan* over *listeners*; return one row."""
     pauses = random.Random(SEED)
     samples: list[Sample] = []
-    with server.load(eager=listeners, ptime_ms=20) as load:
+    with server.load(eager=listeners, ptime_ms=plan.ptime_ms) as load:
         load.ask("join", count=listeners)
         load.await_programme(server.start())
         time.sleep(2)
@@ -65,6 +67,7 @@ def run(
             "server": "loacast",
             "transport": server.transport,
             "listeners": listeners,
+            "ptime_ms": plan.ptime_ms,
             "trials_per_round": plan.trials,
             "status": status(kept),
             **summarise(kept),

@@ -49,7 +49,11 @@ def published(told: Told) -> dict[str, Question]:
             ),
             "join-webrtc": partial(join, joins.Plan(500), Field(WEBRTC, 500)),
             "preempt": partial(preempt, Field(WEBSOCKET, 1000), preempts.Plan()),
-            "preempt-2000": partial(preempt, Field(WEBSOCKET, 2000), preempts.Plan()),
+            "preempt-2000": partial(
+                preempt,
+                Field(WEBSOCKET, 2000, ptime_ms=60),
+                preempts.Plan(ptime_ms=60),
+            ),
             "preempt-webrtc": partial(preempt, Field(WEBRTC, 1000), preempts.Plan()),
             "latency": partial(latency, 20, 3),
             "stalled": partial(stalled, 500, 5),
