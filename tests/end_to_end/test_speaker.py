@@ -21,8 +21,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from clients.speaker.app import Speaker
 from clients.speaker.device import Device, null, wav_file
+from clients.speaker.speaker import Speaker
 from streamer.media.frame import FRAME_NS, SAMPLE_RATE_HZ
 from streamer.wire.control import (
     SUBPROTOCOL,
