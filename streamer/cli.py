@@ -146,8 +146,13 @@ def speaker(  # noqa: PLR0913 - one for each option
     ] = "sound-card",
     wav: Annotated[Path | None, typer.Option(help="PATH of the output wav.")] = None,
     ptime_ms: Annotated[
-        int, typer.Option(help="Audio per message: 20, 40 or 60.")
-    ] = 20,
+        int | None,
+        typer.Option(help="Audio per message: 20, 40 or 60. [60; low-latency 20]"),
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(help="synced: as all neighbours; low-latency: as soon as can be."),
+    ] = "synced",
     transport: Annotated[
         str,
         typer.Option(help="What brings the audio: websocket, webrtc or auto."),
@@ -165,7 +170,8 @@ def speaker(  # noqa: PLR0913 - one for each option
     config = module.SpeakerConfig(
         url=_listen_url(url or url_argument),
         credential=_credential(credential, credential_file),
-        ptime_ms=_one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
+        ptime_ms=ptime_ms and _one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
+        mode=module.Mode(_one_of(mode, ("synced", "low-latency"), "--mode")),
         output=_one_of(kind.replace("-", ""), ("soundcard", "wav", "null"), "--output"),
         wav_path=Path(detail) if kind == "wav" and detail else wav,
         device_name=detail if kind != "wav" and detail else None,

@@ -12,6 +12,7 @@ from typing import Literal
 from websockets.exceptions import InvalidURI
 
 from clients.speaker.device import Device, null, wav_file
+from clients.speaker.mode import Mode
 from clients.speaker.policy import Transport
 from clients.speaker.soundcard import SoundCard
 from clients.speaker.speaker import Speaker
@@ -28,12 +29,14 @@ class SpeakerConfig:
     url: str
     "Such as ``ws://host:8081/v1/listen``."
     credential: str
-    ptime_ms: int = 20
+    ptime_ms: int | None = None
+    "Audio per message; None: what the mode advises."
     output: Literal["soundcard", "wav", "null"] = "soundcard"
     wav_path: Path | None = None
     "Where to write; needed for the output *wav*."
     device_name: str | None = None
     "Sound card; None for the default one."
+    mode: Mode = Mode.SYNCED
     ppm: float = 0.0
     "Error of the clock of a WAV or null device, for tests of drift."
     transport: Transport = Transport.WEBSOCKET
@@ -47,13 +50,14 @@ def make_device(config: SpeakerConfig) -> Device:
     Raises:
         ValueError: The output *wav* has no path.
     """
+    block_samples = config.mode.block_samples
     if config.output == "soundcard":
-        return SoundCard(config.device_name)
+        return SoundCard(config.device_name, block_samples=block_samples)
     if config.output == "null":
-        return null(ppm=config.ppm)
+        return null(ppm=config.ppm, block_samples=block_samples)
     if config.wav_path is None:
         raise ValueError("the output wav needs a path")
-    return wav_file(config.wav_path, ppm=config.ppm)
+    return wav_file(config.wav_path, ppm=config.ppm, block_samples=block_samples)
 
 
 async def run_speaker(config: SpeakerConfig) -> None:
@@ -71,7 +75,7 @@ async def run_speaker(config: SpeakerConfig) -> None:
         url=config.url,
         credential=config.credential,
         device=make_device(config),
-        ptime_ms=config.ptime_ms,
+        ptime_ms=config.ptime_ms or config.mode.ptime_ms,
         transport=config.transport,
         api_url=config.api_url,
     ) as speaker:

@@ -12,13 +12,13 @@ import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
-from time import monotonic_ns
+from threading import Thread
+from time import monotonic_ns, sleep
 from typing import BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 
-from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, silence
+from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, samples_to_ns, silence
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ Render: TypeAlias = Callable[[int, int], Pcm]
 """``render(samples, local_ns)``: the next samples, of which the first is heard then."""
 
 BLOCK_SAMPLES = 960
-LEAD_NS = 20_000_000
-"How long before it is heard a paced device asks for a block."
 
 
 class Device(Protocol):
@@ -65,17 +63,23 @@ class PacedDevice:
     """A device without hardware: its clock is the machine's, off by *ppm*.
 
     Sample n is heard at ``start + n / (48000 * (1 + ppm / 1e6))`` seconds, however
-    late the machine is: what a card would have dropped is counted instead.
+    late the machine is: what a card would have dropped is counted instead. A block is
+    asked for as long before it is heard as it lasts.
 
     Args:
         sink: Gets the samples; a sink that fails is opened no more, and said so.
         ppm: How much faster than the machine's clock the device's runs.
+        block_samples: How many samples are asked for at a time.
     """
 
-    def __init__(self, sink: Sink, *, ppm: float = 0.0) -> None:
+    def __init__(
+        self, sink: Sink, *, ppm: float = 0.0, block_samples: int = BLOCK_SAMPLES
+    ) -> None:
         self._sink = sink
         self._ppm = ppm
-        self._stopping = Event()
+        self._block_samples = block_samples
+        self._lead_ns = samples_to_ns(block_samples)
+        self._stopping = False
         self._thread: Thread | None = None
         self.late_blocks = 0
         "Blocks rendered after their instant: a sound card would have stuttered."
@@ -87,29 +91,26 @@ class PacedDevice:
 
     def stop(self) -> None:
         """Stop asking, and close the sink."""
-        self._stopping.set()
+        self._stopping = True
         if self._thread is not None:
             self._thread.join()
 
     def _run(self, render: Render) -> None:
-        start_ns, position = monotonic_ns() + LEAD_NS, 0
+        start_ns, position = monotonic_ns() + self._lead_ns, 0
         try:
             self._sink.open(start_ns, self._ppm)
-            while not self._stopping.is_set():
+            while not self._stopping:
                 due_ns = start_ns + elapsed_ns(position, self._ppm)
-                self._wait_until(due_ns - LEAD_NS)
+                left_ns = due_ns - self._lead_ns - monotonic_ns()
+                if left_ns > 0:
+                    sleep(left_ns / 1e9)  # half the price of waiting for an Event
                 self.late_blocks += monotonic_ns() > due_ns
-                self._sink.write(rendered(render, BLOCK_SAMPLES, due_ns))
-                position += BLOCK_SAMPLES
+                self._sink.write(rendered(render, self._block_samples, due_ns))
+                position += self._block_samples
         except OSError as error:
             _log.error("the output failed, nothing is written any more: %s", error)
         finally:
             self._sink.close()
-
-    def _wait_until(self, instant_ns: int) -> None:
-        left_ns = instant_ns - monotonic_ns()
-        if left_ns > 0:
-            self._stopping.wait(left_ns / 1e9)
 
 
 def elapsed_ns(samples: int, ppm: float) -> int:
@@ -203,11 +204,13 @@ class WavSink:
         )
 
 
-def wav_file(path: Path, *, ppm: float = 0.0) -> PacedDevice:
+def wav_file(
+    path: Path, *, ppm: float = 0.0, block_samples: int = BLOCK_SAMPLES
+) -> PacedDevice:
     """Return a device that writes what it plays to *path*."""
-    return PacedDevice(WavSink(path), ppm=ppm)
+    return PacedDevice(WavSink(path), ppm=ppm, block_samples=block_samples)
 
 
-def null(*, ppm: float = 0.0) -> PacedDevice:
+def null(*, ppm: float = 0.0, block_samples: int = BLOCK_SAMPLES) -> PacedDevice:
     """Return a device that plays to nobody."""
-    return PacedDevice(NullSink(), ppm=ppm)
+    return PacedDevice(NullSink(), ppm=ppm, block_samples=block_samples)

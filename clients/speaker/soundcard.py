@@ -50,6 +50,7 @@ class SoundCard:
         name: Name (part of it) or number of the card; None for the default one.
         load: Gets the module; tests give their own.
         retry_s: Between attempts to open; also how long a card may be silent.
+        block_samples: How many samples the card asks for at a time.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class SoundCard:
         *,
         load: Callable[[], Any] = load_sounddevice,
         retry_s: float = RETRY_S,
+        block_samples: int = BLOCK_SAMPLES,
     ) -> None:
+        self._block_samples = block_samples
         self._name = name
         self._load = load
         self._retry_s = retry_s
@@ -108,7 +111,7 @@ class SoundCard:
 
         with sounddevice.OutputStream(
             samplerate=SAMPLE_RATE_HZ,
-            blocksize=BLOCK_SAMPLES,
+            blocksize=self._block_samples,
             device=self._name,
             channels=1,
             dtype="float32",
