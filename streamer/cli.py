@@ -170,7 +170,9 @@ def speaker(  # noqa: PLR0913 - one for each option
     config = module.SpeakerConfig(
         url=_listen_url(url or url_argument),
         credential=_credential(credential, credential_file),
-        ptime_ms=ptime_ms and _one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
+        ptime_ms=None
+        if ptime_ms is None
+        else _one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
         mode=module.Mode(_one_of(mode, ("synced", "low-latency"), "--mode")),
         output=_one_of(kind.replace("-", ""), ("soundcard", "wav", "null"), "--output"),
         wav_path=Path(detail) if kind == "wav" and detail else wav,

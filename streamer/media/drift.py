@@ -114,35 +114,32 @@ class VariableResampler:
         """
         self._held = np.concatenate((self._held, pcm))
         end = self._first + len(self._held) - self.LOOKAHEAD_SAMPLES
-        # Positions are kept relative to `end`, so that hours do not wear them down.
-        count = max(0, math.ceil((end - self.input_position) * ratio))
-        output = np.empty(count, dtype=np.float32)
-        done = 0
-        while done < count:
-            done += self._fill(output[done:], 1 / ratio)
+        parts = []
+        while self.input_position < end:
+            parts.append(self._stretch_until(end, 1 / ratio))
         self._forget()
-        return output
+        return parts[0] if len(parts) == 1 else np.concatenate([silence(0), *parts])
 
-    def _fill(self, output: Pcm, step: float) -> int:
-        """Fill the beginning of *output*; return how many samples."""
+    def _stretch_until(self, end: int, step: float) -> Pcm:
+        """Return output up to *end* of the input, or less of it."""
         start = math.floor(self.input_position)
         fraction = self.input_position - start
-        count = min(len(output), _stretch(fraction, step - 1))
+        count = math.ceil((end - self.input_position) / step)
+        count = min(count, end - start, _stretch(fraction, step - 1))
         begin = start - (_TAPS // 2 - 1) - self._first
         source = self._held[begin : begin + count + _TAPS - 1]
         self.input_position += count * step
         if fraction == 0 and step == 1:
-            output[:count] = source[_TAPS // 2 - 1 :][:count]
-            return count
-        output[:count] = np.convolve(source, self._filter(fraction), "valid")
+            return source[_TAPS // 2 - 1 :][:count].copy()
+        output = np.convolve(source, self._filter(fraction), "valid")
         moved = min(max(fraction + count * (step - 1), 0.0), 1.0) - fraction
         if moved:
             # In place: a block has thousands of samples, and caches are cold.
             other = np.convolve(source, self._filter(fraction + moved), "valid")
-            other -= output[:count]
+            other -= output
             other *= np.arange(count, dtype=np.float32) * np.float32((step - 1) / moved)
-            output[:count] += other
-        return count
+            output += other
+        return output
 
     def _filter(self, fraction: float) -> Pcm:
         """Return the sinc that looks *fraction* of a sample ahead."""

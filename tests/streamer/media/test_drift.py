@@ -158,3 +158,19 @@ def test_at_a_ratio_of_one_the_samples_are_the_input() -> None:
     pcm = tone(2_000)
     output = VariableResampler().process(pcm, 1.0)
     assert np.array_equal(output, pcm[: len(output)])
+
+
+@given(
+    ratios=st.lists(st.floats(1 - 5e-4, 1 + 5e-4), min_size=1, max_size=40),
+    block=st.integers(1, 400),
+)
+def test_law_it_holds_back_its_lookahead_and_no_more(
+    ratios: list[float], block: int
+) -> None:
+    resampler, fed = VariableResampler(), 0
+    for ratio in ratios:
+        output = resampler.process(tone(block), ratio)
+        fed += block
+        due = fed - VariableResampler.LOOKAHEAD_SAMPLES
+        assert max(0, due) <= resampler.input_position < max(0, due) + 1.001
+        assert np.abs(output).max(initial=0) < 0.6
