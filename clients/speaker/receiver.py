@@ -42,6 +42,15 @@ class Receiver(Protocol):
         """Nothing will come until the link is back."""
         ...
 
+    def on_link_changed(self) -> None:
+        """Another connection took over: the server may lack what was sent last."""
+        ...
+
+    @property
+    def expects_packets(self) -> bool:
+        """Whether a programme is on air."""
+        ...
+
     def on_pong(self, sent_us: int) -> None:
         """The server has what was sent before its ping, which was sent then (ours)."""
         ...

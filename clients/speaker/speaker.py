@@ -15,7 +15,8 @@ from websockets.uri import parse_uri
 
 from clients.speaker.carrier import make_carrier
 from clients.speaker.device import Device
-from clients.speaker.link import Address, Link
+from clients.speaker.handshake import Address
+from clients.speaker.link import Link
 from clients.speaker.placing import Placed
 from clients.speaker.playout import Playout
 from clients.speaker.policy import Transport
@@ -120,6 +121,7 @@ class Speaker:
             last_mishap=None if mishap is None else mishap.text,
             transport=self.transport,
             webrtc_mishap=None if webrtc_mishap is None else webrtc_mishap.text,
+            takeovers=self._link.takeovers,
             receipts_dropped=self._playout.receipts_dropped,
         )
 
@@ -166,6 +168,10 @@ class Speaker:
     def on_pong(self, sent_us: int) -> None:
         """Know what the server has, and whether its clock is still the same."""
         self._playout.on_receipts_arrived(sent_us)
+    def on_link_changed(self) -> None:
+        """Owe again what the server may not have got over the former connection."""
+        self._playout.on_receipts_lost()
+
         if self._clock.steps != self._clock_steps:
             self._clock_steps = self._clock.steps
             self._playout.on_other_clock()

@@ -37,6 +37,8 @@ class SpeakerStatus:
     "What brings its audio now: websocket or webrtc."
     webrtc_mishap: str | None = None
     "Why WebRTC failed last, if it did."
+    takeovers: int = 0
+    "How often a second connection took over from one that was silent."
     receipts_dropped: int = 0
     "Broadcasts that the server will never have an account of: the link was away."
 
