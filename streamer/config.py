@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, IPvAnyAddress, ValidationError
 from pydantic_settings import (
@@ -18,6 +18,8 @@ from pydantic_settings import (
 )
 
 MIB = 1024 * 1024
+MAX_RED_DISTANCE = 17
+"Packets of 20 ms: RFC 2198, section 3, has 14 bits for a copy's age."
 
 
 class ConfigError(Exception):
@@ -50,6 +52,10 @@ class Config(BaseSettings):
     public_addresses: tuple[IPvAnyAddress, ...] = ()
     "By which listeners reach `webrtc_host`, e.g. of the NAT. None: the machine's own."
     max_webrtc_listeners: int = Field(10_000, ge=1)
+    red_distances: tuple[Annotated[int, Field(ge=1, le=MAX_RED_DISTANCE)], ...] = Field(
+        (1,), max_length=4
+    )
+    "Which earlier packets each one repeats over WebRTC, counted back; none: no copies."
     database_url: str | None = None
     "None: a SQLite file in the data directory."
     recordings_directory: Path | None = None
