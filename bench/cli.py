@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench import (
     air,
     churn,
+    cli_speaker,
     fanout,
     join,
     latency,
-    machine,
     preempt,
     publish,
     report,
     stalled,
 )
+from bench.answering import JsonFile, Question, answer, console
 from bench.demo import demo
 from bench.field import (
     TRANSPORTS,
@@ -40,16 +39,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(stderr=True, highlight=False)
-
-Question: TypeAlias = Callable[[], list[report.Row]]
-
 README = Path(__file__).with_name("README.md")
-_commit = cache(machine.commit)  # before a results file of an earlier run is changed
-
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Where to write what was found.")
-]
 Listeners = Annotated[int, typer.Option(min=1, help="How many speakers listen.")]
 Transport = Annotated[str, typer.Option(help="websocket or webrtc.")]
 Against = Annotated[
@@ -87,7 +77,7 @@ def fanout_command(  # noqa: PLR0913 – as many options as the question has
         transport, listeners, against, ours=ours, profile=srtp, ptime_ms=ptime
     )
     plan = fanout.Plan(listeners, seconds, ptime, rounds, transport=field.transport)
-    _answer("fanout", partial(_fanout, plan, field), json)
+    answer("fanout", partial(_fanout, plan, field), json)
 
 
 @app.command("join")
@@ -106,7 +96,7 @@ def join_command(
     if "floor" in field.peers or (field.transport == WEBSOCKET and field.peers):
         raise typer.BadParameter("nobody can join a floor, or websockets, on air")
     plan = join.Plan(listeners, rounds, field.transport)
-    _answer("join", partial(_join, plan, field), json)
+    answer("join", partial(_join, plan, field), json)
 
 
 @app.command("churn")
@@ -122,7 +112,7 @@ def churn_command(
     """Listeners over WebRTC that come and go: leaks, and lateness of who stays."""
     field = _field(WEBRTC, listeners, against, ours=ours)
     plan = churn.Plan(listeners, rate, minutes)
-    _answer("churn", partial(_churn, plan, field), json)
+    answer("churn", partial(_churn, plan, field), json)
 
 
 @app.command("preempt")
@@ -137,7 +127,7 @@ def preempt_command(
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
     field = _field(transport, listeners)
     plan = preempt.Plan(trials, rounds)
-    _answer("preempt", partial(_preempt, field, plan), json)
+    answer("preempt", partial(_preempt, field, plan), json)
 
 
 @app.command("latency")
@@ -148,7 +138,7 @@ def latency_command(
     json: JsonFile = None,
 ) -> None:
     """Mouth to ear through a real speaker with a WAV file for a sound card (row 7)."""
-    _answer("latency", partial(_latency, seconds, rounds), json)
+    answer("latency", partial(_latency, seconds, rounds), json)
 
 
 @app.command("stalled")
@@ -159,7 +149,7 @@ def stalled_command(
     json: JsonFile = None,
 ) -> None:
     """What listeners that stop reading do to the others (row 10)."""
-    _answer("stalled", partial(_stalled, listeners, rounds), json)
+    answer("stalled", partial(_stalled, listeners, rounds), json)
 
 
 @app.command("air")
@@ -173,7 +163,7 @@ def air_command(
 ) -> None:
     """One decision of the arbiter about 10,000 zones and 100 programmes."""
     plan = air.Plan(zones, programmes, changes, rounds)
-    _answer("air", partial(air.run, plan, console.print), json)
+    answer("air", partial(air.run, plan, console.print), json)
 
 
 @app.command("all")
@@ -211,7 +201,7 @@ def all_command(
     }
     for name, question in questions.items():
         console.rule(name)
-        _answer(name.split("-")[0], question, directory / f"{name}.json")
+        answer(name.split("-")[0], question, directory / f"{name}.json")
     publish.publish(directory, README)
     console.print(f"published in {README}")
 
@@ -226,16 +216,6 @@ def demo_command(
 ) -> None:
     """A province on this machine: server, three speakers, music, news, an emergency."""
     raise typer.Exit(demo(directory, once=once))
-
-
-def _answer(bench: str, question: Question, file: Path | None) -> None:
-    """Measure, show and write; the machine is looked at before it is loaded."""
-    commit, before = _commit(), machine.describe()
-    content = report.document(bench, commit, before, question())
-    report.show(Console(), content)
-    if file is not None:
-        report.write(file, content)
-        console.print(f"written to {file}")
 
 
 def _field(
@@ -284,3 +264,6 @@ def _latency(seconds: float, rounds: int) -> list[report.Row]:
 def _stalled(listeners: int, rounds: int) -> list[report.Row]:
     with our_server(listeners) as ours:
         return stalled.run(ours, listeners, rounds, console.print)
+
+
+cli_speaker.register(app)

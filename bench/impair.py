@@ -109,8 +109,9 @@ PROFILES = {
         outage=Every(20 * SECOND, 600 * SECOND),
         rate_bps=96_000,
     ),
+    "narrow": Profile(Normal(40 * MS, 0), Loss(0.0), rate_bps=512_000),
 }
-"One way, by name (NUMBERS.md); *clean* is what comparisons stand on."
+"One way, by name (NUMBERS.md). *clean* and *narrow* are ours: to compare, to freeze."
 
 
 class Weather:
@@ -131,9 +132,15 @@ class Weather:
         self._outage_at_ns = _phase(profile.outage, dice)
         if outage_at_ns is not None:
             self._outage_at_ns = outage_at_ns
+        self._frozen_until_ns = 0
+
+    def freeze(self, until_ns: int) -> None:
+        """Have a gap from now on that is not of the profile."""
+        self._frozen_until_ns = until_ns
 
     def clear_from(self, now_ns: int) -> int:
         """Return the first instant from *now_ns* on that is in no gap."""
+        now_ns = max(now_ns, self._frozen_until_ns)
         if self._gap is None:
             return now_ns
         since_ns = now_ns - self._gap_at_ns
