@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clients.speaker.device import BLOCK_SAMPLES
 from streamer.media.frame import SAMPLE_RATE_HZ
 
 GAP_SAMPLES = 150 * SAMPLE_RATE_HZ // 1000
 "What NetEQ calls an interruption."
-IDLE_BLOCKS = 3
-"""Blocks in which nothing is rendered, though something is on air, that are silence.
+IDLE_SAMPLES = 60 * SAMPLE_RATE_HZ // 1000
+"""For so long nothing is rendered, though something is on air: that is silence.
 
-Fewer are none: the resampler reads ahead by more or less than a block.
+A shorter time is none: the resampler reads ahead by more or less than a block.
 """
 
 BLOCK = np.dtype(
@@ -54,7 +53,7 @@ def missed(blocks: Blocks, from_ns: int, to_ns: int) -> Missed:
         ValueError: Nothing was heard then.
     """
     inside = np.flatnonzero((blocks["out_ns"] >= from_ns) & (blocks["out_ns"] < to_ns))
-    if len(inside) < IDLE_BLOCKS:
+    if len(inside) < 3:
         raise ValueError("the listener was not there")
     window = blocks[max(0, inside[0] - 1) : inside[-1] + 1]
     total, concealed, received, discarded = (
@@ -63,10 +62,9 @@ def missed(blocks: Blocks, from_ns: int, to_ns: int) -> Missed:
                      "packets_discarded")
     )  # fmt: skip
     runs = stretches(window)
-    whole = (len(window) - 1) * BLOCK_SAMPLES
     return Missed(
         concealed_ratio=concealed / max(1, total),
-        unheard_ratio=_unheard(window) / whole,
+        unheard_ratio=_unheard(window) / ((len(window) - 1) * _block_samples(window)),
         gaps=sum(run >= GAP_SAMPLES for run in runs),
         longest_gap_ms=max(runs, default=0) * 1000 / SAMPLE_RATE_HZ,
         late_ratio=discarded / max(1, received),
@@ -75,6 +73,7 @@ def missed(blocks: Blocks, from_ns: int, to_ns: int) -> Missed:
 
 def stretches(window: Blocks) -> list[int]:
     """Return the lengths, in samples, of what was concealed or not rendered at all."""
+    block_samples = _block_samples(window)
     found: list[int] = []
     run = idle = 0
     for total, concealed in zip(
@@ -83,25 +82,31 @@ def stretches(window: Blocks) -> list[int]:
         strict=True,
     ):
         if total == 0:
-            idle += 1
+            idle += block_samples
             continue
-        if idle >= IDLE_BLOCKS:
-            run += idle * BLOCK_SAMPLES
+        if idle >= IDLE_SAMPLES:
+            run += idle
         idle = 0
         run += concealed
         if total > concealed:  # something else was heard, before it or after it
             found, run = ([*found, run] if run else found), 0
-    if idle >= IDLE_BLOCKS:
-        run += idle * BLOCK_SAMPLES
+    if idle >= IDLE_SAMPLES:
+        run += idle
     return [*found, run] if run else found
 
 
 def _unheard(window: Blocks) -> int:
+    block_samples = _block_samples(window)
     missing, idle = 0, 0
     for total in [*np.diff(window["total_samples"]).tolist(), 1]:
         if total == 0:
-            idle += 1
+            idle += block_samples
             continue
-        missing += idle * BLOCK_SAMPLES if idle >= IDLE_BLOCKS else 0
+        missing += idle if idle >= IDLE_SAMPLES else 0
         idle = 0
     return missing
+
+
+def _block_samples(window: Blocks) -> int:
+    """Return how long a block lasts, which is the listener's choice."""
+    return round(float(np.median(np.diff(window["out_ns"]))) * SAMPLE_RATE_HZ / 1e9)

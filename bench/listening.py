@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from bench.processes import Child
 from bench.recording import Recording
 from bench.speaker import CREDENTIAL_VARIABLE, await_recording
 from clients.speaker.device import PacedDevice, WavSink, elapsed_ns
+from clients.speaker.mode import Mode
 from clients.speaker.policy import Transport
 from clients.speaker.speaker import Speaker
 from streamer.media.frame import Pcm
@@ -39,33 +40,35 @@ class Listening:
     transport: str = "websocket"
     mode: str = "synced"
     ppm: float = 0.0
-    ptime_ms: int = 20
+    ptime_ms: int | None = None
+    "None: as the mode has it."
 
 
-class WatchedSink(WavSink):
+class WatchedSink:
     """A WAV file, and beside it what was counted after each block.
 
     Args:
         path: Of the WAV file.
-        speaker: Whose counters are noted; set once it exists.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
         self.speaker: Speaker | None = None
+        "Whose counters are noted; set once it exists."
+        self._wav = WavSink(path)
         self._blocks_path = Path(f"{path}.blocks")
+        self._blocks: BinaryIO | None = None
         self._start_ns, self._ppm, self._position = 0, 0.0, 0
 
     def open(self, start_ns: int, ppm: float) -> None:
-        """Create the files."""
-        super().open(start_ns, ppm)
-        self._start_ns, self._ppm = start_ns, ppm
-        self._blocks = self._blocks_path.open("wb")
+        """Create the files, or go on with them."""
+        self._wav.open(start_ns, ppm)
+        self._start_ns, self._ppm, self._position = start_ns, ppm, 0
+        self._blocks = self._blocks_path.open("ab")
 
     def write(self, pcm: Pcm) -> None:
         """Append *pcm* and a record."""
-        super().write(pcm)
-        if self.speaker is not None:
+        self._wav.write(pcm)
+        if self.speaker is not None and self._blocks is not None:
             counted = self.speaker.status.counters
             record = (
                 self._start_ns + elapsed_ns(self._position, self._ppm),
@@ -80,8 +83,10 @@ class WatchedSink(WavSink):
 
     def close(self) -> None:
         """Leave everything in order."""
-        super().close()
-        self._blocks.close()
+        self._wav.close()
+        if self._blocks is not None:
+            self._blocks.close()
+            self._blocks = None
 
 
 class Watched:
@@ -161,16 +166,14 @@ class SpeakerWatched(Watched):
 
 async def listen(what: Listening, credential: str) -> dict[str, Any]:
     """Be a speaker until standard input ends; return how it was doing."""
-    sink = WatchedSink(Path(what.wav))
-    options: dict[str, Any] = (
-        {} if what.mode == "synced" else {"mode": _mode(what.mode)}
-    )
+    sink, mode = WatchedSink(Path(what.wav)), Mode(what.mode)
+    options: dict[str, Any] = {} if mode is Mode.SYNCED else {"mode": mode}
     speaker = Speaker(
         url=what.url,
         credential=credential,
-        device=PacedDevice(sink, ppm=what.ppm),
+        device=PacedDevice(sink, ppm=what.ppm, block_samples=mode.block_samples),
         transport=Transport(what.transport),
-        ptime_ms=what.ptime_ms,
+        ptime_ms=what.ptime_ms or mode.ptime_ms,
         **options,
     )
     sink.speaker = speaker
@@ -187,10 +190,6 @@ async def listen(what: Listening, credential: str) -> dict[str, Any]:
             "device_drift_ppm": status.device_drift_ppm,
             "counters": asdict(status.counters),
         }
-
-
-def _mode(name: str) -> Any:
-    raise NotImplementedError(name)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from bench.theatre import SETTLE_S, Setting, Theatre
 from ingest.tone import Pattern
 
 PROFILE = "narrow"
-BACK_BLOCKS = 25
-"Half a second without anything missing: the speaker is back."
+BACK_NS = 500_000_000
+"So long without anything missing: the speaker is back."
 BETWEEN_S = 8.0
 LOOK_S = 0.05
 MAX_BACK_MS, MAX_UNSENT_BYTES, MAX_RSS_KIB = 1000.0, 4096, 64
@@ -41,7 +41,6 @@ class Plan:
     freeze_s: float = 3.0
     rounds: int = 3
     playout_delay_ms: int = 1000
-    ptime_ms: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,12 @@ def run(plan: Plan, told: Callable[[str], None]) -> list[Row]:
         "profile": PROFILE,
         "freeze_s": plan.freeze_s,
         "playout_delay_ms": plan.playout_delay_ms,
-        "ptime_ms": plan.ptime_ms,
     }
     if (why := tunnel.unfit()) is not None:
         told(f"skipped: {why}")
         return [named | {"status": "skipped", "why": why}]
-    delay_ms, ptime_ms = plan.playout_delay_ms, plan.ptime_ms
-    setting = Setting(PROFILE, playout_delay_ms=delay_ms, ptime_ms=ptime_ms)
+    delay_ms = plan.playout_delay_ms
+    setting = Setting(PROFILE, playout_delay_ms=delay_ms)
     length_s = BETWEEN_S + plan.rounds * (plan.freeze_s + BETWEEN_S)
     with Theatre(setting) as theatre:
         link = theatre.links[0]
@@ -81,15 +79,14 @@ def run(plan: Plan, told: Callable[[str], None]) -> list[Row]:
         time.sleep(BETWEEN_S)
         speaker = theatre.speakers[0]
         ended, blocks = speaker.finish(), speaker.blocks()
-    samples = [_judge(freeze, blocks, plan) for freeze in freezes]
-    held = all(
-        (one["back_ms"] or 0) <= MAX_BACK_MS
-        and (one["server_unsent_bytes"] or 0) <= MAX_UNSENT_BYTES
-        and (one["server_rss_growth_kib"] or 0) <= MAX_RSS_KIB
-        for one in samples
+    row = summarise([_judge(freeze, blocks, plan) for freeze in freezes])
+    # Of the memory of a whole process, the median: it also moves by itself.
+    held = (
+        row["back_ms_max"] <= MAX_BACK_MS
+        and row["server_unsent_bytes_max"] <= MAX_UNSENT_BYTES
+        and row["server_rss_growth_kib"] <= MAX_RSS_KIB
     )
-    status = "ok" if held else "failed"
-    return [named | {"status": status} | summarise(samples) | {"ended": ended}]
+    return [named | {"status": "ok" if held else "failed"} | row | {"ended": ended}]
 
 
 def back_ms(blocks: Blocks, end_ns: int) -> float:
@@ -102,7 +99,8 @@ def back_ms(blocks: Blocks, end_ns: int) -> float:
     whole = np.diff(blocks["concealed_samples"]) == 0
     after = blocks["out_ns"][1:] >= end_ns
     for first in np.flatnonzero(after & good & whole):
-        following = slice(first, first + BACK_BLOCKS)
+        until_ns = blocks["out_ns"][1:][first] + BACK_NS
+        following = slice(first, np.searchsorted(blocks["out_ns"][1:], until_ns))
         if whole[following].all() and good[following].mean() > 0.9:
             return float(blocks["out_ns"][1:][first] - end_ns) / 1e6
     raise ValueError("the speaker did not come back")

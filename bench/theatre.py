@@ -41,7 +41,8 @@ class Setting:
     transport: str = "websocket"
     mode: str = "synced"
     playout_delay_ms: int = 1000
-    ptime_ms: int = 20
+    ptime_ms: int | None = None
+    "Of messages; None: as the mode has it."
     red_distances: tuple[int, ...] | None = None
     "None: as the server has it by default."
     seed: str = "loacast"
