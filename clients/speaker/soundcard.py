@@ -69,8 +69,10 @@ class SoundCard:
         self._wake = Event()
         self._thread: Thread | None = None
         self._calls = 0
-        self.playing = False
+        self.sounding = False
         "Whether the card is open."
+        self.beat_ns = 0
+        "When a thread of it was last known not to hang."
         self.underflows = 0
 
     def start(self, render: Render) -> None:
@@ -87,11 +89,13 @@ class SoundCard:
 
     def _run(self, render: Render) -> None:
         while not self._stopping.is_set():
+            self.beat_ns = monotonic_ns()
             try:
                 self._play(render)
             except Exception as error:  # PortAudioError, OSError, a missing library
                 _log.error("no sound (%s); next try in %.0f s", error, self._retry_s)
-            self.playing = False
+            self.sounding = False
+            self.beat_ns = monotonic_ns()
             self._stopping.wait(self._retry_s)
 
     def _play(self, render: Render) -> None:
@@ -104,6 +108,7 @@ class SoundCard:
             output: npt.NDArray[np.float32], frames: int, times: Any, status: Any
         ) -> None:
             self._calls += 1
+            self.beat_ns = monotonic_ns()
             self.underflows += bool(status.output_underflow)
             delay_s = times.outputBufferDacTime - times.currentTime
             local_ns = monotonic_ns() + round(max(0.0, delay_s) * 1e9)
@@ -119,7 +124,7 @@ class SoundCard:
             callback=callback,
             finished_callback=self._wake.set,
         ):
-            self.playing = True
+            self.sounding = True
             _log.info("playing on %s", self._name or "the default sound card")
             self._watch()
 

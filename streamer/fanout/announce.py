@@ -49,3 +49,4 @@ def announcement(on_air: OnAir | None, *, from_ns: int) -> bytes:
         from_us=from_us,
     )
     return text_frame(serialize(message))
+        identity.extra_delay_ms or None,

@@ -50,6 +50,7 @@ from streamer.wire.control import (
     serialize,
 )
 from streamer.wire.errors import RemoteWireError
+from streamer.wire.health import Health
 
 BACKLOG = 4096  # a province's speakers come back within a second
 SILENCE_LIMIT_NS = 28_000_000_000
@@ -261,6 +262,8 @@ class WebSocketServer:
             case Report():
                 listener.note(message)
                 self._on_report(listener.identity.speaker_id, message)
+            case Health():
+                listener.note(message)
             case Receipt():
                 self._on_receipt(self._hub.identity_of(listener), message)
 

@@ -45,7 +45,7 @@ async def test_migrating_twice_changes_nothing(url: str) -> None:
             versions = await connection.scalars(
                 sa.text("SELECT version_num FROM alembic_version")
             )
-            assert versions.all() == ["0004"]
+            assert versions.all() == ["0005"]
 
 
 async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> None:
