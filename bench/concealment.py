@@ -23,7 +23,7 @@ BLOCK = np.dtype(
         ("total_samples", "<i8"),
         ("concealed_samples", "<i8"),
         ("packets_received", "<i8"),
-        ("packets_discarded", "<i8"),
+        ("packets_late", "<i8"),
         ("packets_lost", "<i8"),
     ]
 )
@@ -56,10 +56,10 @@ def missed(blocks: Blocks, from_ns: int, to_ns: int) -> Missed:
     if len(inside) < 3:
         raise ValueError("the listener was not there")
     window = blocks[max(0, inside[0] - 1) : inside[-1] + 1]
-    total, concealed, received, discarded = (
+    total, concealed, received, late = (
         int(window[name][-1] - window[name][0])
         for name in ("total_samples", "concealed_samples", "packets_received",
-                     "packets_discarded")
+                     "packets_late")
     )  # fmt: skip
     runs = stretches(window)
     return Missed(
@@ -67,7 +67,7 @@ def missed(blocks: Blocks, from_ns: int, to_ns: int) -> Missed:
         unheard_ratio=_unheard(window) / ((len(window) - 1) * _block_samples(window)),
         gaps=sum(run >= GAP_SAMPLES for run in runs),
         longest_gap_ms=max(runs, default=0) * 1000 / SAMPLE_RATE_HZ,
-        late_ratio=discarded / max(1, received),
+        late_ratio=late / max(1, received),
     )
 
 

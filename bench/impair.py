@@ -25,6 +25,11 @@ QUEUE_NS = 500 * MS
 MAX_IN_FLIGHT = 20_000
 PARETO_SHAPE = 3.0
 "As of the table of `tc netem … distribution pareto`."
+LONGEST_TAIL = 8
+"""In means: netem's table ends there, too (at four standard deviations).
+
+Without an end, one packet in half a million takes four seconds, and so do those behind.
+"""
 
 Direction: TypeAlias = Literal["down", "up"]
 Item = TypeVar("Item")
@@ -52,7 +57,8 @@ class Pareto:
     def draw(self, dice: random.Random) -> int:
         """Return a delay."""
         scale_ns = self.mean_tail_ns * (PARETO_SHAPE - 1)
-        return self.least_ns + round(scale_ns * (dice.paretovariate(PARETO_SHAPE) - 1))
+        tail_ns = round(scale_ns * (dice.paretovariate(PARETO_SHAPE) - 1))
+        return self.least_ns + min(tail_ns, LONGEST_TAIL * self.mean_tail_ns)
 
 
 @dataclass(frozen=True, slots=True)

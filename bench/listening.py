@@ -75,7 +75,7 @@ class WatchedSink:
                 counted.total_samples_received,
                 counted.concealed_samples,
                 counted.packets_received,
-                counted.packets_discarded,
+                counted.packets_late,
                 counted.packets_lost,
             )
             self._blocks.write(np.array(record, BLOCK).tobytes())

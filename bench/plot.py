@@ -6,6 +6,7 @@ matplotlib is asked for only here.
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from bench.report import Row
 NAMES = {"loacast": "Loacast speaker", "aiortc": "aiortc's receiver"}
 COLOURS = {"loacast": "#0b6e8a", "aiortc": "#c8571b"}
 BIN_S = 1.0
+BREAK_S = 0.75
+"Pieces are half a second apart."
 
 
 def unfit() -> str | None:
@@ -30,12 +33,13 @@ def draw(path: Path, plan: Plan, rows: Sequence[Row], traces: Sequence[Trace]) -
     """Draw *traces* into *path*: delay above, concealment below."""
     from matplotlib.figure import Figure  # only when it is drawn
 
-    figure = Figure(figsize=(11, 7), layout="constrained", dpi=120)
+    figure = Figure(figsize=(11, 7.2), layout="constrained", dpi=120)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     end_s = plan.seconds
-    for row, trace in zip(rows, traces, strict=True):
+    width_s = BIN_S / len(traces)
+    for place, (row, trace) in enumerate(zip(rows, traces, strict=True)):
         _delay(above, row, trace)
-        _missing(below, row, trace)
+        _missing(below, row, trace, place * width_s, width_s)
     above.set_ylabel("mouth to ear (ms)")
     above.set_ylim(bottom=0)
     below.set_ylabel("not heard as sent\n(% of each second)")
@@ -45,20 +49,20 @@ def draw(path: Path, plan: Plan, rows: Sequence[Row], traces: Sequence[Trace]) -
     for axes in (above, below):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper right", framealpha=0.9)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     setting = plan.setting
     figure.suptitle(
-        f"Link “{setting.profile}” over {setting.transport}, {setting.mode},"
-        f" D = {setting.playout_delay_ms} ms"
+        f"Speech through the link “{setting.profile}”, {setting.transport};"
+        f" {setting.mode}, D = {setting.playout_delay_ms} ms"
     )
     figure.savefig(path)
 
 
 def _delay(axes: Any, row: Row, trace: Trace) -> None:
-    seconds = [(lag.out_ns - trace.start_ns) / 1e9 for lag in trace.lags]
+    seconds, delays_ms = with_breaks(trace)
     axes.plot(
         seconds,
-        [lag.lag_ns / 1e6 for lag in trace.lags],
+        delays_ms,
         ".-",
         markersize=4,
         linewidth=0.8,
@@ -68,18 +72,31 @@ def _delay(axes: Any, row: Row, trace: Trace) -> None:
     )
 
 
-def _missing(axes: Any, row: Row, trace: Trace) -> None:
+def _missing(axes: Any, row: Row, trace: Trace, shift_s: float, width_s: float) -> None:
     starts, shares = shares_by_bin(trace)
     axes.bar(
-        starts,
+        [start + shift_s for start in starts],
         shares,
-        width=BIN_S,
+        width=width_s,
         align="edge",
-        alpha=0.7,
         color=COLOURS[trace.name],
         label=f"{NAMES[trace.name]}: {row['concealed_ratio']:.2%} concealed,"
-        f" {row['gaps']} gaps of 150 ms and more",
+        f" gaps of 150 ms and more: {row['gaps']}",
     )
+
+
+def with_breaks(trace: Trace) -> tuple[list[float], list[float]]:
+    """Return instants (s) and delays (ms), with a break where nothing was found."""
+    seconds: list[float] = []
+    delays_ms: list[float] = []
+    for lag in trace.lags:
+        at_s = (lag.out_ns - trace.start_ns) / 1e9
+        if seconds and at_s - seconds[-1] > BREAK_S:
+            seconds.append(at_s)
+            delays_ms.append(math.nan)
+        seconds.append(at_s)
+        delays_ms.append(lag.lag_ns / 1e6)
+    return seconds, delays_ms
 
 
 def shares_by_bin(trace: Trace) -> tuple[list[float], list[float]]:

@@ -43,6 +43,8 @@ class Counters:
     packets_received: int = 0
     packets_lost: int = 0
     packets_discarded: int = 0
+    "Late, or there already."
+    packets_late: int = 0
     total_samples_received: int = 0
     concealed_samples: int = 0
     silent_concealed_samples: int = 0
@@ -257,6 +259,7 @@ class Stream:
         if verdict is Verdict.ACCEPTED:
             end = start + packet.duration_samples
             self._newest_end = max(end, self._newest_end or end)
+        self._counters.packets_late += counts and verdict is Verdict.LATE
         if counts and verdict is not Verdict.TOO_FAR:
             # By its place, for each transport has sequence numbers of its own.
             number = (start - self._announced_position) // FRAME_SAMPLES

@@ -70,5 +70,5 @@ def test_only_the_window_counts() -> None:
 def test_late_packets_are_a_share_of_those_that_came() -> None:
     blocks = account("hhhh")
     blocks["packets_received"] = [0, 10, 20, 30, 40]
-    blocks["packets_discarded"] = [0, 0, 1, 1, 2]
+    blocks["packets_late"] = [0, 0, 1, 1, 2]
     assert missed(blocks, 0, 10**15).late_ratio == pytest.approx(0.05)

@@ -606,3 +606,4 @@ def test_law_order_and_copies_do_not_matter_in_time(rng: random.Random) -> None:
     counters = disturbed.counters()
     assert counters.packets_lost == counters.concealed_samples == 0
     assert counters.packets_discarded == 20
+    assert counters.packets_late == 0
