@@ -29,6 +29,7 @@ def settings(identity: ListenerIdentity) -> bytes:
         identity.volume_percent,
         identity.playout_delay_ms,
         identity.emergency_volume_percent,
+        identity.extra_delay_ms or None,
     )
     return text_frame(serialize(message))
 
@@ -49,4 +50,3 @@ def announcement(on_air: OnAir | None, *, from_ns: int) -> bytes:
         from_us=from_us,
     )
     return text_frame(serialize(message))
-        identity.extra_delay_ms or None,
