@@ -8,6 +8,7 @@ a score is the polynomial one, scaled to 5.
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from scipy.signal import resample_poly
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 
 RATE_HZ = 16_000
+WORST = 1.0
 PIECE_SAMPLES = 8 * SAMPLE_RATE_HZ
 "ViSQOL wants 5 to 10 seconds."
 
@@ -28,15 +30,19 @@ def unfit() -> str | None:
 
 
 def scores(reference: Sequence[Pcm], heard: Sequence[Pcm]) -> list[float]:
-    """Return the score of each piece *heard*, 1 to 5, against the *reference*."""
+    """Return the score of each piece *heard*, 1 to 5, against the *reference*.
+
+    Silence, for which ViSQOL has no number, gets the worst.
+    """
     from visqol import VisqolApi  # loads SciPy's heavy parts: only when used
 
     api: Any = VisqolApi()
     api.create(mode="speech", use_lattice_model=False)
-    return [
+    found = [
         float(api.measure_from_arrays(_lowered(a), _lowered(b), RATE_HZ).moslqo)
         for a, b in zip(reference, heard, strict=True)
     ]
+    return [WORST if math.isnan(score) else score for score in found]
 
 
 def _lowered(pcm: Pcm) -> Any:
