@@ -76,6 +76,9 @@ class Config(BaseSettings):
     in_band_fec: bool = False
     expected_loss_percent: int = Field(0, ge=0, le=100)
 
+    speakers_hold_h: int = Field(24, ge=1, le=168)
+    "Speakers keep what is planned so far ahead, to play it without the server."
+
     heartbeat_s: int = Field(5, ge=1, le=60)
     "How exactly the end of a broadcast is known after the process was killed."
     shutdown_s: int = Field(10, ge=1, le=60)
@@ -141,6 +144,16 @@ class Config(BaseSettings):
     def certificate_path(self) -> Path:
         """Where the key and the certificate of WebRTC lie."""
         return self.data_directory / "webrtc.pem"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """Where the key lies by which speakers know our documents."""
+        return self.data_directory / "signing.pem"
+
+    @property
+    def renditions_directory(self) -> Path:
+        """Where the files lie that speakers keep."""
+        return self.data_directory / "renditions"
 
     @property
     def database_path(self) -> Path:

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 
 from streamer.air.schedule import RelayItem
 from streamer.air.timetable import OutcomeKind
+from streamer.store.columns import us_of_utc
+from streamer.store.identifiers import planned_id
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
 from streamer.studio.broadcast import BroadcastRequest
@@ -63,4 +65,5 @@ def request_of(wanted: ScheduledStart) -> BroadcastRequest:
             "planned_utc": wanted.start_utc.isoformat(),
             "late_s": wanted.late_s,
         },
+        broadcast_id=planned_id(entry.id, us_of_utc(wanted.start_utc)),
     )

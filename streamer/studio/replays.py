@@ -94,4 +94,5 @@ def _request(live: Live, airing: Airing, part: MissedPart) -> BroadcastRequest:
         duration_s=(stop - start) // 48_000,
         cause="replay",
         more={"replay_of": live.id},
+        broadcast_id=None,
     )
