@@ -16,6 +16,7 @@ import numpy as np
 from clients.speaker.decode import FADE_IN_SAMPLES
 from clients.speaker.fade import Fader
 from clients.speaker.mode import Mode
+from clients.speaker.output import Output
 from clients.speaker.pacer import Pacer
 from clients.speaker.placing import Placed
 from clients.speaker.receipts import Receipts
@@ -23,7 +24,6 @@ from clients.speaker.stream import Counters
 from clients.speaker.timeline import SWITCH_OUT_SAMPLES, Timeline
 from streamer.media.drift import DriftServo, VariableResampler
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, ns_to_samples, silence
-from streamer.media.level import Limiter
 from streamer.media.pace import PaceCounters
 from streamer.wire.control import Idle, Programme, Receipt, Settings
 from streamer.wire.rtp import RtpPacket
@@ -33,8 +33,6 @@ STEP_SAMPLES = 2_400
 OTHER_CLOCK_SAMPLES = 20 * SAMPLE_RATE_HZ
 "Beyond it the server is another one: what was placed on its clock is not faded."
 SERVO_TIME_CONSTANT_S = 10.0
-LIMITER_LOOKAHEAD_SAMPLES = 96
-"2 ms: what is due is read that much earlier."
 _DEFAULTS = Settings(volume_percent=100, playout_delay_ms=400)
 _MAX_DELAY_MS = 20_000
 
@@ -61,11 +59,9 @@ class Playout:
         self._fed_samples = 0  # since the origin
         self._ready = silence(0)  # resampled, not yet asked for
         self._gate = Fader(1.0)  # closed around a step
-        self._limiter = Limiter(lookahead_samples=LIMITER_LOOKAHEAD_SAMPLES)
-        self._limited_samples = 0  # still inside it
+        self._output = Output()
         self._primed = True  # it holds what comes before the next position
         self._step_due = False
-        self._energy, self._energy_samples = 0.0, 0
         self.steps = 0
         "How often the position was stepped, the first time included."
 
@@ -186,6 +182,15 @@ class Playout:
                 return None
             return self._timeline.programme_at(math.floor(position))
 
+    def coming(self, within_ms: int) -> Programme | None:
+        """Return what sounds now, or will within so many milliseconds."""
+        with self._lock:
+            position = self._position()
+            if position is None:
+                return None
+            samples = within_ms * SAMPLE_RATE_HZ // 1000
+            return self._timeline.next_heard(math.floor(position), samples)
+
     @property
     def held_ms(self) -> int:
         """How much of what is heard was received and not yet asked for."""
@@ -204,9 +209,7 @@ class Playout:
     def take_level(self) -> float:
         """Return the mean power of what left since the last call; 1 is full scale."""
         with self._lock:
-            energy, samples = self._energy, self._energy_samples
-            self._energy, self._energy_samples = 0.0, 0
-        return energy / samples if samples else 0.0
+            return self._output.take_level()
 
     def render(self, samples: int, server_ns: int, lead_ns: int = 0) -> Pcm:
         """Return the next *samples* of the device, no louder than -1 dBFS.
@@ -218,25 +221,22 @@ class Playout:
             lead_ns: How long before that instant it is asked for.
         """
         with self._lock:
-            pcm = self._render(samples, server_ns, ns_to_samples(lead_ns))
-            self._energy += float(np.dot(pcm, pcm))
-            self._energy_samples += samples
-            return pcm
+            return self._render(samples, server_ns, ns_to_samples(lead_ns))
 
     def _render(self, samples: int, server_ns: int, lead: int) -> Pcm:
         look = samples + 2 * VariableResampler.LOOKAHEAD_SAMPLES
-        self._pace(samples, lead + look + self._limiter.latency_samples)
+        self._pace(samples, lead + look + Output.latency_samples)
         wanted = self._wanted(server_ns)
         self._steer(wanted, samples)
         assert self._origin is not None  # _steer has set it
         ahead = math.ceil(self._origin) + self._fed_samples
         if self._timeline.quiet(ahead, look):
             self._coast(samples, wanted)
-            return self._limited(None, samples)
+            return self._output.silence(samples)
         if not self._primed:
             self._primed = True
-            self._limiter.process(self._sound(self._limiter.latency_samples))
-        return self._limited(self._sound(samples), samples)
+            self._output.prime(self._sound(Output.latency_samples))
+        return self._output.sound(self._sound(samples))
 
     def _sound(self, samples: int) -> Pcm:
         return self._produce(samples) * self._gate.take(samples)
@@ -247,7 +247,7 @@ class Playout:
         if self._pacer is not None:
             delay_ns = self._pacer.delay * 1_000_000_000 // SAMPLE_RATE_HZ
         due = (server_ns - delay_ns) * SAMPLE_RATE_HZ / 1e9
-        return due + self._limiter.latency_samples
+        return due + Output.latency_samples
 
     def _learn(self, position: int, arrived_ns: int | None) -> None:
         if self._pacer is not None and arrived_ns is not None:
@@ -256,17 +256,6 @@ class Playout:
     def _pace(self, samples: int, reach: int) -> None:
         if self._pacer is not None and not self._step_due:
             self._pacer.decide(samples, reach, self._timeline)
-
-    def _limited(self, pcm: Pcm | None, samples: int) -> Pcm:
-        """Let *pcm*, or silence, pass; a volume floor or a sum may be too loud."""
-        if pcm is not None:
-            self._limited_samples = self._limiter.latency_samples
-        elif self._limited_samples <= 0:
-            return silence(samples)
-        else:
-            pcm = silence(samples)
-            self._limited_samples -= samples
-        return self._limiter.process(pcm)
 
     def _position(self) -> float | None:
         """Return where in the media the next output sample lies."""
@@ -293,7 +282,7 @@ class Playout:
             self._gate.to(0.0, SWITCH_OUT_SAMPLES)
 
     def _jump(self, wanted: float) -> None:
-        self._rest_at(wanted - self._limiter.latency_samples)
+        self._rest_at(wanted - Output.latency_samples)
         self._primed = False
         self._gate.to(1.0, FADE_IN_SAMPLES)
         self._step_due = False
