@@ -44,7 +44,9 @@ def impair_command(  # noqa: PLR0913 – as many options as the question has
     delay_ms: DelayMs = 1000,
     red: Annotated[
         str,
-        typer.Option(help="Distances of copies: 1, or 1,5; several: '1;1,2;1,5'."),
+        typer.Option(
+            help="Distances of copies: none, 1 or 1,5; several: 'none;1;1,5'."
+        ),
     ] = "",
     seed: Seed = "loacast",
     outage_after: Annotated[
@@ -139,6 +141,8 @@ def _check(profile: str, transport: str) -> None:
 
 
 def _distances(text: str) -> tuple[int, ...]:
+    if text.strip() == "none":
+        return ()
     try:
         return tuple(int(each) for each in text.split(",") if each.strip())
     except ValueError:

@@ -165,6 +165,7 @@ def _delays(found: Sequence[Lag]) -> Row:
 
 def _named(name: str, plan: Plan) -> Row:
     setting = plan.setting
+    distances, outage_s = setting.red_distances, setting.outage_s
     own = {"mode": setting.mode, "playout_delay_ms": setting.playout_delay_ms}
     return {
         "server": name,
@@ -172,7 +173,8 @@ def _named(name: str, plan: Plan) -> Row:
         "transport": setting.transport,
         "seconds": plan.seconds,
         "seed": setting.seed,
-        **({"red_distances": setting.red_distances} if setting.red_distances else {}),
+        **({} if distances is None else {"red_distances": distances}),
+        **({} if outage_s is None else {"outage_after_s": outage_s}),
         **(own if name == "loacast" else {"mode": "aiortc's jitter buffer"}),
     }
 
