@@ -31,4 +31,4 @@ class Mode(StrEnum):
 
         Caches are cold when a thread wakes: 40 ms at a time cost two thirds of 20.
         """
-        return (40 if self is Mode.SYNCED else 10) * SAMPLE_RATE_HZ // 1000
+        return (40 if self is Mode.SYNCED else 20) * SAMPLE_RATE_HZ // 1000
