@@ -18,7 +18,8 @@ from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, ns_to_samples, samples_to_
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ // 2
 MATCH_SCORE = 0.7
-MAX_LAG_SAMPLES = 8 * SAMPLE_RATE_HZ
+MAX_LAG_SAMPLES = 5 * SAMPLE_RATE_HZ
+"Shorter than a sentence, whose beginning may come again in the next."
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def _missing(axes: Any, row: Row, trace: Trace, shift_s: float, width_s: float) 
         align="edge",
         color=COLOURS[trace.name],
         label=f"{NAMES[trace.name]}: {row['concealed_ratio']:.2%} concealed,"
-        f" gaps of 150 ms and more: {row['gaps']}",
+        f" {row['gaps']} gaps ≥ 150 ms",
     )
 
 
