@@ -161,6 +161,28 @@ def speaker(  # noqa: PLR0913 - one for each option
         str | None,
         typer.Option(help="Server's API, for WebRTC behind a proxy. [as it says]"),
     ] = None,
+    state_directory: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STATE_DIRECTORY",
+            help="What outlives a restart is kept here. [none]",
+        ),
+    ] = None,
+    delay_ms: Annotated[
+        int, typer.Option(min=0, max=1000, help="Play later than the neighbours.")
+    ] = 0,
+    on_air_command: Annotated[
+        str, typer.Option(help="Run when something is about to sound, and ended.")
+    ] = "",
+    on_air_pre_ms: Annotated[
+        int, typer.Option(min=0, max=30_000, help="So long before the first sample.")
+    ] = 300,
+    on_air_post_ms: Annotated[
+        int, typer.Option(min=0, max=30_000, help="So long after the last one.")
+    ] = 1_000,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what is wrong here, and end.")
+    ] = False,
     log_level: Annotated[str, typer.Option()] = "info",
 ) -> None:
     """Play what a server sends to this speaker, until SIGTERM or Ctrl-C."""
@@ -181,7 +203,14 @@ def speaker(  # noqa: PLR0913 - one for each option
             _one_of(transport, ("websocket", "webrtc", "auto"), "--transport")
         ),
         api_url=_api_url(api_url),
+        state_directory=state_directory,
+        delay_ms=delay_ms,
+        on_air=module.OnAirCommand(on_air_command, on_air_pre_ms, on_air_post_ms)
+        if on_air_command
+        else None,
     )
+    if check:
+        raise typer.Exit(importlib.import_module("clients.speaker.check").main(config))
     raise typer.Exit(module.main(config))
 
 

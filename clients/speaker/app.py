@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +14,15 @@ from typing import Literal
 from websockets.exceptions import InvalidURI
 
 from clients.speaker.device import Device, null, wav_file
+from clients.speaker.gateway import Gateway, OnAirCommand
 from clients.speaker.mode import Mode
+from clients.speaker.modem import ModemManager
+from clients.speaker.notify import Notifier, keep_told
 from clients.speaker.policy import Transport
 from clients.speaker.soundcard import SoundCard
 from clients.speaker.speaker import Speaker
+from clients.speaker.state import StateFile
+from clients.speaker.vitals import VitalsWatch
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +49,12 @@ class SpeakerConfig:
     transport: Transport = Transport.WEBSOCKET
     api_url: str | None = None
     "Of the server's API, where it is not on the stream's host and the port it names."
+    state_directory: Path | None = None
+    "Kept through restarts; None: nothing is."
+    delay_ms: int = 0
+    "It plays later than its neighbours by so much: 0 to 1000."
+    on_air: OnAirCommand | None = None
+    "What keys an amplifier or a transmitter."
 
 
 def make_device(config: SpeakerConfig) -> Device:
@@ -60,6 +73,26 @@ def make_device(config: SpeakerConfig) -> Device:
     return wav_file(config.wav_path, ppm=config.ppm, block_samples=block_samples)
 
 
+def make_vitals(config: SpeakerConfig) -> VitalsWatch:
+    """Return what looks at the box and its modem."""
+    if config.state_directory is None:
+        return VitalsWatch(ModemManager())
+    return VitalsWatch(ModemManager(), StateFile(config.state_directory / "modem.json"))
+
+
+def keying(
+    config: SpeakerConfig, speaker: Speaker
+) -> AbstractAsyncContextManager[object]:
+    """Return what keys the amplifier while it is entered.
+
+    Raises:
+        ValueError: The command cannot be split into words.
+    """
+    if config.on_air is None:
+        return nullcontext()
+    return Gateway(config.on_air, speaker.coming)
+
+
 async def run_speaker(config: SpeakerConfig) -> None:
     """Run a speaker until SIGTERM or SIGINT.
 
@@ -71,23 +104,40 @@ async def run_speaker(config: SpeakerConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with Speaker(
-        url=config.url,
-        credential=config.credential,
-        device=make_device(config),
-        ptime_ms=config.ptime_ms or config.mode.ptime_ms,
-        transport=config.transport,
-        api_url=config.api_url,
-    ) as speaker:
-        waits = [
-            asyncio.ensure_future(speaker.ended()),
-            asyncio.ensure_future(stopping.wait()),
-        ]
-        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in pending:
-            wait.cancel()
+    async with (
+        Speaker(
+            url=config.url,
+            credential=config.credential,
+            device=make_device(config),
+            ptime_ms=config.ptime_ms or config.mode.ptime_ms,
+            transport=config.transport,
+            api_url=config.api_url,
+            mode=config.mode,
+            delay_ms=config.delay_ms,
+            vitals=make_vitals(config),
+        ) as speaker,
+        keying(config, speaker),
+    ):
+        await _until_stopped(speaker, stopping)
+
+
+async def _until_stopped(speaker: Speaker, stopping: asyncio.Event) -> None:
+    """Tell systemd how it goes; take leave when told to stop."""
+    notifier = Notifier(os.environ)
+    waits = [
+        asyncio.ensure_future(speaker.ended()),
+        asyncio.ensure_future(stopping.wait()),
+        asyncio.ensure_future(keep_told(notifier, speaker.sign)),
+    ]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in done:
             wait.result()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        notifier.send("STOPPING=1", "STATUS=taking leave")
+    await speaker.leave()
 
 
 def main(config: SpeakerConfig) -> int:

@@ -28,6 +28,8 @@ Render: TypeAlias = Callable[[int, int], Pcm]
 BLOCK_SAMPLES = 960
 RETRY_NS = 5_000_000_000
 "Between attempts at an output that failed."
+STOP_TIMEOUT_S = 2.0
+"A thread that hangs in a driver or on a disk must not keep the process."
 
 
 class Device(Protocol):
@@ -105,14 +107,16 @@ class PacedDevice:
 
     def start(self, render: Render) -> None:
         """Begin to ask *render* for samples."""
-        self._thread = Thread(target=self._run, args=(render,), name="speaker device")
+        self._thread = Thread(
+            target=self._run, args=(render,), name="speaker device", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
         """Stop asking, and close the sink."""
         self._stopping = True
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self, render: Render) -> None:
         start_ns, position = monotonic_ns() + self._lead_ns, 0

@@ -90,8 +90,6 @@ class Link:
         self.connections = 0
         self.takeovers = 0
         "How often a second connection took over from one that was suspect."
-        self.audio_ns: int | None = None
-        "Local instant of the last packet."
 
     @property
     def connected(self) -> bool:
@@ -212,7 +210,7 @@ class Link:
 
     def reports(self) -> list[ListenerMessage]:
         """Return what is to be told every 10 s."""
-        return [self._receiver.report()]
+        return [self._receiver.report(), self._receiver.health()]
 
     def next_receipt(self, now_us: int) -> Receipt | None:
         """Account for a broadcast."""
@@ -225,9 +223,8 @@ class Link:
 
     def on_packet(self, conversation: Conversation, rtp: RtpPacket) -> None:
         """Keep a packet until its time, whichever line brings it."""
-        self.audio_ns = monotonic_ns()
         if self._leads(conversation):
-            self._standby.packet(now_ns=self.audio_ns)
+            self._standby.packet(now_ns=monotonic_ns())
             self._part()
         self._receiver.on_packet(rtp)
 

@@ -12,6 +12,7 @@ from streamer.wire.control import (
     Settings,
     Welcome,
 )
+from streamer.wire.health import Health
 from streamer.wire.rtp import RtpPacket
 
 
@@ -57,6 +58,10 @@ class Receiver(Protocol):
 
     def report(self) -> Report:
         """Say what was received and played; asked every 10 s."""
+        ...
+
+    def health(self) -> Health:
+        """Say how the box is; asked after each report."""
         ...
 
     def next_receipt(self, now_us: int) -> Receipt | None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.speaker.device import BLOCK_SAMPLES, Render, rendered
+from clients.speaker.device import BLOCK_SAMPLES, STOP_TIMEOUT_S, Render, rendered
 from streamer.media.frame import SAMPLE_RATE_HZ
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,9 @@ class SoundCard:
 
     def start(self, render: Render) -> None:
         """Open the card, and keep it open."""
-        self._thread = Thread(target=self._run, args=(render,), name="sound card")
+        self._thread = Thread(
+            target=self._run, args=(render,), name="sound card", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,7 +87,7 @@ class SoundCard:
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self, render: Render) -> None:
         while not self._stopping.is_set():

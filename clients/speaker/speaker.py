@@ -6,21 +6,32 @@ For programs of any kind: the command (`clients.speaker.app`), the demo, the ben
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic_ns
 from typing import Self
 
+from websockets.exceptions import WebSocketException
 from websockets.uri import parse_uri
 
 from clients.speaker.carrier import make_carrier
 from clients.speaker.device import Device
+from clients.speaker.fade import Fader
 from clients.speaker.handshake import Address
+from clients.speaker.health import HealthTeller, Moment
+from clients.speaker.keying import Coming
 from clients.speaker.link import Link
+from clients.speaker.mode import Mode
+from clients.speaker.notify import Sign, read_sign
 from clients.speaker.placing import Placed
 from clients.speaker.playout import Playout
 from clients.speaker.policy import Transport
-from clients.speaker.status import SpeakerStatus, make_report
+from clients.speaker.status import FLOOR_DBFS, SpeakerStatus, make_report
+from clients.speaker.timeline import SWITCH_OUT_SAMPLES
+from clients.speaker.vitals import VitalsWatch
 from clients.speaker.whep import WhepAddress, whep_url
 from streamer.media.clocksync import ClockSync
 from streamer.media.frame import Pcm, silence
@@ -33,9 +44,16 @@ from streamer.wire.control import (
     Settings,
     Welcome,
 )
+from streamer.wire.health import Health
 from streamer.wire.rtp import RtpPacket
 
 _log = logging.getLogger(__name__)
+
+MAX_EXTRA_DELAY_MS = 1_000
+LEAVE_TIMEOUT_S = 1.0
+"For the last receipts."
+FADE_TIMEOUT_S = 0.3
+"A device whose thread hangs does not fade."
 
 
 class Speaker:
@@ -53,9 +71,13 @@ class Speaker:
         transport: What may bring the audio; but for the WebSocket it needs aiortc.
         api_url: Of the server's API, where it is not on the stream's host and the port
             it names.
+        mode: Whether it plays at capture + D, or as soon as it can.
+        delay_ms: It plays later by so much, and by what the server adds to it; 0 to
+            1000 together.
+        vitals: Looks at the box and its modem; None: at the box alone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing it can be told
         self,
         *,
         url: str,
@@ -65,12 +87,23 @@ class Speaker:
         uniform: Callable[[float, float], float] = random.uniform,
         transport: Transport = Transport.WEBSOCKET,
         api_url: str | None = None,
+        mode: Mode = Mode.SYNCED,
+        delay_ms: int = 0,
+        vitals: VitalsWatch | None = None,
     ) -> None:
         self._device = device
         self._api_url = api_url
-        self._playout = Playout()
+        self._playout = Playout(mode)
         self._clock = ClockSync()
         self._clock_steps = 0
+        self._delay_ms = delay_ms
+        self._vitals = vitals or VitalsWatch(None)
+        self._health = HealthTeller()
+        self._level_dbfs = FLOOR_DBFS
+        self._began_ns = 0
+        self._leaving = False
+        self._farewell = Fader(1.0)  # the device's thread alone moves it
+        self._audio_ns: int | None = None  # arrival of the last packet
         self._link = Link(
             Address(url, credential, ptime_ms), self, self._clock, uniform=uniform
         )
@@ -82,7 +115,8 @@ class Speaker:
     async def __aenter__(self) -> Self:
         parse_uri(self._link.address.full_url)
         self._device.start(self._render)
-        runs = [self._link.run()]
+        self._began_ns = monotonic_ns()
+        runs = [self._link.run(), self._vitals.run()]
         if self._carrier is not None:
             runs.append(self._carrier.run())
         self._running = [asyncio.create_task(run, name="speaker") for run in runs]
@@ -93,6 +127,34 @@ class Speaker:
             task.cancel()
         await asyncio.wait(self._running)
         await asyncio.to_thread(self._device.stop)
+
+    async def leave(self) -> None:
+        """Fade out and hand in what is owed, before the end; takes a moment."""
+        self._leaving = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FADE_TIMEOUT_S):
+                while not self._farewell.silent:  # noqa: ASYNC110 - on another thread
+                    await asyncio.sleep(0.01)
+        self._playout.owe_receipt()
+        with contextlib.suppress(TimeoutError, OSError, WebSocketException):
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await self._link.account_now()
+
+    def sign(self) -> Sign:
+        """Say what systemd is to be told."""
+        return read_sign(
+            self.status,
+            offline=False,
+            beat_ns=max(self._device.beat_ns, self._began_ns),
+            now_ns=monotonic_ns(),
+        )
+
+    def coming(self, within_ms: int) -> Coming | None:
+        """Say what sounds now, or will within so many milliseconds."""
+        programme = self._playout.coming(within_ms)
+        if programme is None:
+            return None
+        return Coming(str(programme.programme_class), programme.broadcast)
 
     async def ended(self) -> None:
         """Wait for the end of a part, which only a bug brings about: it is raised."""
@@ -118,11 +180,12 @@ class Speaker:
             round_trip_ns=self._clock.round_trip_ns,
             counters=self._playout.counters(),
             connections=self._link.connections,
+            takeovers=self._link.takeovers,
             last_mishap=None if mishap is None else mishap.text,
             transport=self.transport,
             webrtc_mishap=None if webrtc_mishap is None else webrtc_mishap.text,
-            takeovers=self._link.takeovers,
             receipts_dropped=self._playout.receipts_dropped,
+            sounding=self._device.sounding,
         )
 
     @property
@@ -140,8 +203,11 @@ class Speaker:
         self._look()
 
     def on_settings(self, settings: Settings) -> None:
-        """Sound as told."""
-        self._playout.on_settings(settings)
+        """Sound as told, and as late as this speaker's place wants it."""
+        extra_ms = self._delay_ms + (settings.extra_delay_ms or 0)
+        extra_ms = min(max(extra_ms, 0), MAX_EXTRA_DELAY_MS)
+        delay_ms = settings.playout_delay_ms + extra_ms
+        self._playout.on_settings(replace(settings, playout_delay_ms=delay_ms))
 
     def on_programme(self, programme: Programme) -> None:
         """Hear a programme from its instant on."""
@@ -155,7 +221,8 @@ class Speaker:
 
     def on_packet(self, rtp: RtpPacket) -> None:
         """Keep a packet until its time."""
-        self._playout.on_packet(rtp)
+        self._audio_ns = monotonic_ns()
+        self._playout.on_packet(rtp, self._now_ns())
 
     def on_link_lost(self) -> None:
         """Play what is held, and what WebRTC still brings."""
@@ -165,13 +232,13 @@ class Speaker:
         else:
             self._carrier.link_lost()
 
-    def on_pong(self, sent_us: int) -> None:
-        """Know what the server has, and whether its clock is still the same."""
-        self._playout.on_receipts_arrived(sent_us)
     def on_link_changed(self) -> None:
         """Owe again what the server may not have got over the former connection."""
         self._playout.on_receipts_lost()
 
+    def on_pong(self, sent_us: int) -> None:
+        """Know what the server has, and whether its clock is still the same."""
+        self._playout.on_receipts_arrived(sent_us)
         if self._clock.steps != self._clock_steps:
             self._clock_steps = self._clock.steps
             self._playout.on_other_clock()
@@ -179,7 +246,21 @@ class Speaker:
     def report(self) -> Report:
         """Say what was received and played since the start; a receipt follows."""
         self._playout.owe_receipt()
-        return make_report(self.status, audio_power=self._playout.take_level())
+        report = make_report(self.status, audio_power=self._playout.take_level())
+        self._level_dbfs = report.audio_level_dbfs
+        return report
+
+    def health(self) -> Health:
+        """Say how the box is, and how it sounds."""
+        now_ns, audio_ns = monotonic_ns(), self._audio_ns
+        moment = Moment(
+            uptime_s=(now_ns - self._began_ns) // 1_000_000_000,
+            held_ms=self._playout.held_ms,
+            audio_age_ms=None if audio_ns is None else (now_ns - audio_ns) // 1_000_000,
+            audio_level_dbfs=self._level_dbfs,
+            sounding=self._device.sounding,
+        )
+        return self._health.tell(self.status, moment, self._vitals.latest)
 
     def next_receipt(self, now_us: int) -> Receipt | None:
         """Account for a broadcast, by the server's clock."""
@@ -206,11 +287,12 @@ class Speaker:
     @property
     def playout_delay_ms(self) -> int:
         """D."""
-        return self._playout.settings.playout_delay_ms
+        return self._playout.delay_ms
 
     def on_placed(self, placed: Placed) -> bool:
         """Keep a packet; return whether it is of what is on air."""
-        return self._playout.on_placed(placed)
+        self._audio_ns = monotonic_ns()
+        return self._playout.on_placed(placed, self._now_ns())
 
     def want_audio(self, wanted: bool) -> None:
         """Have the server send packets over the WebSocket, or not."""
@@ -226,6 +308,22 @@ class Speaker:
 
     def _render(self, samples: int, local_ns: int) -> Pcm:
         """Called by the device's thread."""
-        if not self._clock.synchronised:
+        if self._leaving:
+            self._farewell.to(0.0, SWITCH_OUT_SAMPLES)
+        if self._farewell.silent:
             return silence(samples)
-        return self._playout.render(samples, self._clock.to_server_ns(local_ns))
+        if not self._clock.synchronised:
+            self._farewell.take(samples)
+            return silence(samples)
+        lead_ns = max(0, local_ns - monotonic_ns())
+        server_ns = self._clock.to_server_ns(local_ns)
+        pcm = self._playout.render(samples, server_ns, lead_ns)
+        if self._leaving:
+            pcm = pcm * self._farewell.take(samples)
+        return pcm
+
+    def _now_ns(self) -> int | None:
+        """Return the server's clock; None while it is unknown."""
+        if not self._clock.synchronised:
+            return None
+        return self._clock.to_server_ns(monotonic_ns())

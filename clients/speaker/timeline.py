@@ -122,6 +122,13 @@ class Timeline:
             begin = self._switches[-1].position
             self._switch(begin if end is None else max(begin, end), None)
 
+    def next_heard(self, start: int, samples: int) -> Programme | None:
+        """Return what is heard first within *samples* from *start* on."""
+        for _, _, ssrc in self._segments(start, start + samples):
+            if ssrc is not None:
+                return self._streams[ssrc].programme
+        return None
+
     def held_after(self, position: int) -> int:
         """Return how many samples of what is heard at *position* came for later."""
         heard = self._heard_at(position)

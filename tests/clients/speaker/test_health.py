@@ -24,6 +24,13 @@ from streamer.wire.health import MAX_HEALTH_BYTES
 FRAME_HEADER_BYTES = 8  # RFC 6455, section 5.2: 2, length 2, masking key 4
 integers = st.integers(-(2**70), 2**70)
 optional = st.none() | integers
+counts = st.builds(
+    Counters,
+    packets_received=integers,
+    packets_lost=integers,
+    total_samples_received=integers,
+    concealed_samples=integers,
+)
 
 
 def status(
@@ -51,6 +58,15 @@ def status(
     )
 
 
+def counted(received: int, lost: int, *, samples: int, concealed: int) -> Counters:
+    return Counters(
+        packets_received=received,
+        packets_lost=lost,
+        total_samples_received=samples,
+        concealed_samples=concealed,
+    )
+
+
 MOMENT = Moment(
     uptime_s=86_400,
     held_ms=380,
@@ -61,8 +77,8 @@ MOMENT = Moment(
 
 
 @given(
-    counters=st.builds(Counters, *[integers] * 7),
-    later=st.builds(Counters, *[integers] * 7),
+    counters=counts,
+    later=counts,
     moment=st.builds(Moment, integers, integers, optional, integers, st.booleans()),
     vitals=st.builds(
         Vitals,
@@ -101,7 +117,7 @@ def test_the_worst_case_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     teller.tell(status(Counters()), MOMENT, Vitals())
     worst = teller.tell(
         status(
-            Counters(0, 9, 0, 9, 9, 0, 0),
+            counted(0, 9, samples=9, concealed=9),
             round_trip_ns=2**60,
             clock_offset_ns=-(2**70),
             device_drift_ppm=-1e9,
@@ -118,9 +134,9 @@ def test_the_worst_case_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ratios_are_of_what_lies_between_two_messages() -> None:
     teller = HealthTeller()
-    first = Counters(900, 100, 0, 48_000, 4_800, 0, 1)
+    first = counted(900, 100, samples=48_000, concealed=4_800)
     assert teller.tell(status(first), MOMENT, Vitals()).lost == 100_000
-    second = Counters(1_899, 101, 0, 96_000, 4_848, 0, 2)
+    second = counted(1_899, 101, samples=96_000, concealed=4_848)
     health = teller.tell(status(second), MOMENT, Vitals())
     assert (health.lost, health.conc) == (1_000, 1_000)
     assert teller.tell(status(second), MOMENT, Vitals()).lost == 0
