@@ -137,7 +137,7 @@ def play(arrivals: list[tuple[int, int]], dice: random.Random, seconds: int) -> 
     [
         (clean, 25, 30, 0.0),
         (good, 70, 80, 0.0005),  # row 4 of research/speaker.md, section 7: S0
-        (s1, 160, 175, 0.003),  # S1; its p95 of 170 is of a stretch without slack
+        (s1, 160, 170, 0.003),  # S1
         (poor, 260, 310, 0.008),  # S3; 240 was a model's with a shorter tail
     ],
 )
