@@ -365,6 +365,61 @@ async def test_obeys_the_hint_of_a_goodbye() -> None:
         assert "goodbye: shutdown" in (speaker.status.last_mishap or "")
 
 
+async def test_a_credential_revoked_while_playing_ends_in_silence(
+    tmp_path: Path,
+) -> None:
+    """What is held is played, then nothing, and nobody is hammered."""
+    async with (
+        running(TinyServer()) as server,
+        speaking(server, wav_file(tmp_path / "heard.wav")) as speaker,
+    ):
+        connection = await server.connections.get()
+        programme = tape(UP, 4, ssrc=1, start_ns=server.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await air(server, connection, programme)
+        server.refuses = True
+        await send(connection, Goodbye("revoked", 300_000))
+        await connection.close(1008, "revoked")
+        await play_out()
+        assert speaker.status.playing is None
+        assert "the credential is no longer good" in (speaker.status.last_mishap or "")
+        assert len(server.attempts) == 1
+        assert speaker.status.counters.concealed_samples == 0
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
+    errors = heard.errors(UP, programme, 4)
+    assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
+    assert not heard.pcm[-SAMPLE_RATE_HZ // 20 :].any()
+
+
+async def test_a_server_clock_that_steps_an_hour_is_learnt_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.speaker.conversation.PING_PERIOD_S", 0.05)
+    async with (
+        running(TinyServer()) as server,
+        speaking(server, wav_file(tmp_path / "heard.wav")) as speaker,
+    ):
+        connection = await server.connections.get()
+        await until(lambda: speaker.status.clock_synchronised)
+        before_ns = speaker.status.clock_offset_ns
+        server.shift_ns += 3_600 * 10**9
+        await until(
+            lambda: (
+                speaker.status.clock_offset_ns - before_ns > 3_599 * 10**9
+                and speaker.status.clock_synchronised
+            )
+        )
+        programme = tape(UP, 4, ssrc=1, start_ns=server.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await air(server, connection, programme)
+        await send(connection, Idle(programme.end_ns // 1000))
+        await play_out()
+        assert speaker.status.connections == 1
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
+    errors = heard.errors(UP, programme, 4)
+    assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
+
+
 async def test_a_server_that_answers_no_ping_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
