@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +17,20 @@ from websockets.exceptions import InvalidURI
 
 from clients.speaker.device import Device, null, wav_file
 from clients.speaker.gateway import Gateway, OnAirCommand
+from clients.speaker.handshake import Address
 from clients.speaker.mode import Mode
 from clients.speaker.modem import ModemManager
 from clients.speaker.notify import Notifier, keep_told
+from clients.speaker.pantry import Diet
+from clients.speaker.playout import Playout
 from clients.speaker.policy import Transport
 from clients.speaker.soundcard import SoundCard
 from clients.speaker.speaker import Speaker
+from clients.speaker.standin import StandIn
 from clients.speaker.state import StateFile
+from clients.speaker.trust import Trust
 from clients.speaker.vitals import VitalsWatch
+from streamer.media.clocksync import ClockSync
 
 _log = logging.getLogger(__name__)
 
@@ -50,11 +58,15 @@ class SpeakerConfig:
     api_url: str | None = None
     "Of the server's API, where it is not on the stream's host and the port it names."
     state_directory: Path | None = None
-    "Kept through restarts; None: nothing is."
+    "Kept through restarts; None: nothing is, and nothing is played without a server."
+    signing_key: str | None = None
+    "Whose documents are believed; None: those of the first server met."
     delay_ms: int = 0
     "It plays later than its neighbours by so much: 0 to 1000."
     on_air: OnAirCommand | None = None
     "What keys an amplifier or a transmitter."
+    diet: Diet = field(default_factory=Diet)
+    "What is kept to be played without a server."
 
 
 def make_device(config: SpeakerConfig) -> Device:
@@ -93,6 +105,41 @@ def keying(
     return Gateway(config.on_air, speaker.coming)
 
 
+def make_stand_in(
+    config: SpeakerConfig,
+) -> Callable[[Playout, ClockSync, Address], StandIn] | None:
+    """Return what makes the part that can do without a server; None: none is wanted.
+
+    Raises:
+        ValueError: The signing key is none.
+    """
+    if config.state_directory is None:
+        return None
+    if config.signing_key is not None and Trust(config.signing_key).key is None:
+        raise ValueError("the signing key is not 32 bytes in base64")
+    return partial(
+        StandIn,
+        config.state_directory,
+        api_url=config.api_url,
+        signing_key=config.signing_key,
+        diet=config.diet,
+    )
+
+
+def drop_order(path: Path, state_directory: Path) -> None:
+    """Hand a signed order to the speaker that runs with this state directory.
+
+    Raises:
+        OSError: It cannot be read, or not be put there.
+    """
+    orders = state_directory / "orders"
+    orders.mkdir(parents=True, exist_ok=True)
+    # Under another name first: the speaker must not read half of it.
+    part = orders / f"{path.name}.part"
+    part.write_bytes(path.read_bytes())
+    part.replace(orders / f"{path.name}.order")
+
+
 async def run_speaker(config: SpeakerConfig) -> None:
     """Run a speaker until SIGTERM or SIGINT.
 
@@ -112,6 +159,7 @@ async def run_speaker(config: SpeakerConfig) -> None:
             ptime_ms=config.ptime_ms or config.mode.ptime_ms,
             transport=config.transport,
             api_url=config.api_url,
+            stand_in=make_stand_in(config),
             mode=config.mode,
             delay_ms=config.delay_ms,
             vitals=make_vitals(config),

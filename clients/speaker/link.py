@@ -24,6 +24,8 @@ from streamer.media.clocksync import ClockSync
 from streamer.wire.control import (
     Idle,
     ListenerMessage,
+    ManifestChanged,
+    Ordered,
     Pong,
     Programme,
     Receipt,
@@ -248,6 +250,10 @@ class Link:
                 self._receiver.on_programme(message)
             case Idle():
                 self._receiver.on_idle(message)
+            case ManifestChanged():
+                self._receiver.on_manifest_changed(message)
+            case Ordered():
+                self._receiver.on_order(message)
 
     def _leads(self, conversation: Conversation) -> bool:
         return self._leading is not None and self._leading.conversation is conversation

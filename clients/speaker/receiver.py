@@ -6,6 +6,8 @@ from typing import Protocol
 
 from streamer.wire.control import (
     Idle,
+    ManifestChanged,
+    Ordered,
     Programme,
     Receipt,
     Report,
@@ -33,6 +35,14 @@ class Receiver(Protocol):
 
     def on_idle(self, message: Idle) -> None:
         """Hear nothing from its instant on."""
+        ...
+
+    def on_manifest_changed(self, message: ManifestChanged) -> None:
+        """There is another manifest."""
+        ...
+
+    def on_order(self, message: Ordered) -> None:
+        """A stored message is to be played."""
         ...
 
     def on_packet(self, rtp: RtpPacket) -> None:

@@ -29,6 +29,7 @@ from clients.speaker.notify import Sign, read_sign
 from clients.speaker.placing import Placed
 from clients.speaker.playout import Playout
 from clients.speaker.policy import Transport
+from clients.speaker.standin import StandIn
 from clients.speaker.status import FLOOR_DBFS, SpeakerStatus, make_report
 from clients.speaker.timeline import SWITCH_OUT_SAMPLES
 from clients.speaker.vitals import VitalsWatch
@@ -38,6 +39,8 @@ from streamer.media.frame import Pcm, silence
 from streamer.wire.control import (
     PTIMES_MS,
     Idle,
+    ManifestChanged,
+    Ordered,
     Programme,
     Receipt,
     Report,
@@ -75,6 +78,7 @@ class Speaker:
         delay_ms: It plays later by so much, and by what the server adds to it; 0 to
             1000 together.
         vitals: Looks at the box and its modem; None: at the box alone.
+        stand_in: Makes what plays without a server; None: nothing does.
     """
 
     def __init__(  # noqa: PLR0913 - one for each thing it can be told
@@ -90,6 +94,7 @@ class Speaker:
         mode: Mode = Mode.SYNCED,
         delay_ms: int = 0,
         vitals: VitalsWatch | None = None,
+        stand_in: Callable[[Playout, ClockSync, Address], StandIn] | None = None,
     ) -> None:
         self._device = device
         self._api_url = api_url
@@ -107,6 +112,9 @@ class Speaker:
         self._link = Link(
             Address(url, credential, ptime_ms), self, self._clock, uniform=uniform
         )
+        self._stand_in = None
+        if stand_in is not None:
+            self._stand_in = stand_in(self._playout, self._clock, self._link.address)
         self._carrier = None
         if transport is not Transport.WEBSOCKET:
             self._carrier = make_carrier(transport, self, self._clock, uniform)
@@ -119,6 +127,8 @@ class Speaker:
         runs = [self._link.run(), self._vitals.run()]
         if self._carrier is not None:
             runs.append(self._carrier.run())
+        if self._stand_in is not None:
+            runs.append(self._stand_in.run())
         self._running = [asyncio.create_task(run, name="speaker") for run in runs]
         return self
 
@@ -144,7 +154,7 @@ class Speaker:
         """Say what systemd is to be told."""
         return read_sign(
             self.status,
-            offline=False,
+            offline=self._stand_in is not None,
             beat_ns=max(self._device.beat_ns, self._began_ns),
             now_ns=monotonic_ns(),
         )
@@ -200,10 +210,14 @@ class Speaker:
         """Find WebRTC where the server says it is."""
         if self._carrier is not None and self.whep is None:
             _log.warning("the server offers no WebRTC")
+        if self._stand_in is not None:
+            self._stand_in.on_welcome(welcome)
         self._look()
 
     def on_settings(self, settings: Settings) -> None:
         """Sound as told, and as late as this speaker's place wants it."""
+        if self._stand_in is not None:
+            self._stand_in.on_settings(settings)
         extra_ms = self._delay_ms + (settings.extra_delay_ms or 0)
         extra_ms = min(max(extra_ms, 0), MAX_EXTRA_DELAY_MS)
         delay_ms = settings.playout_delay_ms + extra_ms
@@ -212,12 +226,27 @@ class Speaker:
     def on_programme(self, programme: Programme) -> None:
         """Hear a programme from its instant on."""
         _log.info("%s: %s", programme.programme_class, programme.title)
-        self._playout.on_programme(programme)
+        heard: Programme | None = programme
+        if self._stand_in is not None:
+            heard = self._stand_in.on_programme(programme)
+        if heard is not None:
+            self._playout.on_programme(heard)
         self._look()
 
     def on_idle(self, message: Idle) -> None:
         """Hear nothing from its instant on."""
-        self._playout.on_idle(message)
+        if self._stand_in is None or self._stand_in.on_idle(message) is not None:
+            self._playout.on_idle(message)
+
+    def on_manifest_changed(self, message: ManifestChanged) -> None:
+        """Ask for the manifest."""
+        if self._stand_in is not None:
+            self._stand_in.on_manifest_changed()
+
+    def on_order(self, message: Ordered) -> None:
+        """Obey an order."""
+        if self._stand_in is not None:
+            self._stand_in.on_order(message)
 
     def on_packet(self, rtp: RtpPacket) -> None:
         """Keep a packet until its time."""
@@ -227,6 +256,8 @@ class Speaker:
     def on_link_lost(self) -> None:
         """Play what is held, and what WebRTC still brings."""
         self._playout.on_receipts_lost()
+        if self._stand_in is not None:
+            self._stand_in.on_link_lost()
         if self._carrier is None:
             self._playout.on_link_lost()
         else:
@@ -239,6 +270,8 @@ class Speaker:
     def on_pong(self, sent_us: int) -> None:
         """Know what the server has, and whether its clock is still the same."""
         self._playout.on_receipts_arrived(sent_us)
+        if self._stand_in is not None:
+            self._stand_in.on_pong(sent_us)
         if self._clock.steps != self._clock_steps:
             self._clock_steps = self._clock.steps
             self._playout.on_other_clock()
@@ -266,7 +299,10 @@ class Speaker:
         """Account for a broadcast, by the server's clock."""
         if not self._clock.synchronised:  # it may turn out to be another one
             return None
-        return self._playout.next_receipt(now_us)
+        receipt = self._playout.next_receipt(now_us)
+        if receipt is None and self._stand_in is not None:
+            receipt = self._stand_in.next_receipt(now_us)
+        return receipt
 
     # What the carrier sees and moves.
 
@@ -312,11 +348,14 @@ class Speaker:
             self._farewell.to(0.0, SWITCH_OUT_SAMPLES)
         if self._farewell.silent:
             return silence(samples)
-        if not self._clock.synchronised:
+        if not self._clock.synchronised and self._stand_in is None:
             self._farewell.take(samples)
             return silence(samples)
         lead_ns = max(0, local_ns - monotonic_ns())
-        server_ns = self._clock.to_server_ns(local_ns)
+        if self._stand_in is None:
+            server_ns = self._clock.to_server_ns(local_ns)
+        else:
+            server_ns = self._stand_in.media_ns(local_ns)
         pcm = self._playout.render(samples, server_ns, lead_ns)
         if self._leaving:
             pcm = pcm * self._farewell.take(samples)
