@@ -224,7 +224,7 @@ class TestJoining:
             sock = listener._connection.transport.get_extra_info("socket")
             tcp = socket.IPPROTO_TCP
             assert sock.getsockopt(tcp, socket.TCP_NODELAY)
-            assert sock.getsockopt(tcp, socket.TCP_NOTSENT_LOWAT) == 2048
+            assert sock.getsockopt(tcp, socket.TCP_NOTSENT_LOWAT) == 4096
             assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 15_000
             # The kernel doubles what it is told (socket(7)).
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 131_072
