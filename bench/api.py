@@ -51,6 +51,25 @@ class Api:
         answer: Json = self._ask("PATCH", f"/api/v1/{path}", json=body).json()
         return answer
 
+    def download(self, path: str) -> bytes:
+        """Return the bytes at ``/api/v1/…``."""
+        return self._ask("GET", f"/api/v1/{path}").content
+
+    def upload(self, name: str, content: bytes) -> str:
+        """Hand in an audio file; return its id."""
+        where = f"/api/v1/files?name={name}"
+        return str(self._ask("POST", where, content=content).json()["id"])
+
+    def start_file(self, file_id: str, zone_ids: Sequence[str]) -> Json:
+        """Start a broadcast of an uploaded file; return it."""
+        body = {
+            "source": {"kind": "file", "file_id": file_id},
+            "zone_ids": list(zone_ids),
+            "class": "normal",
+            "title": "bench",
+        }
+        return self.post("broadcasts", body)
+
     def start_tone(
         self,
         pattern: str,

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench import (
     air,
     churn,
+    cli_speaker,
     coverage,
     fanout,
     join,
-    machine,
     preempt,
     publish,
     questions,
-    report,
 )
+from bench.answering import JsonFile, answer, console
 from bench.demo import demo
 from bench.field import (
     TRANSPORTS,
@@ -37,14 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(stderr=True, highlight=False)
-
 README = Path(__file__).with_name("README.md")
-_commit = cache(machine.commit)  # before a results file of an earlier run is changed
-
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Where to write what was found.")
-]
 Listeners = Annotated[int, typer.Option(min=1, help="How many speakers listen.")]
 Transport = Annotated[str, typer.Option(help="websocket or webrtc.")]
 Ptime = Annotated[
@@ -81,7 +73,7 @@ def fanout_command(  # noqa: PLR0913 – as many options as the question has
         transport, listeners, against, ours=ours, profile=srtp, ptime_ms=ptime
     )
     plan = fanout.Plan(listeners, seconds, ptime, rounds, transport=field.transport)
-    _answer("fanout", partial(questions.fanout, plan, field, console.print), json)
+    answer("fanout", partial(questions.fanout, plan, field, console.print), json)
 
 
 @app.command("join")
@@ -100,7 +92,7 @@ def join_command(
     if "floor" in field.peers or (field.transport == WEBSOCKET and field.peers):
         raise typer.BadParameter("nobody can join a floor, or websockets, on air")
     plan = join.Plan(listeners, rounds, field.transport)
-    _answer("join", partial(questions.join, plan, field, console.print), json)
+    answer("join", partial(questions.join, plan, field, console.print), json)
 
 
 @app.command("churn")
@@ -116,7 +108,7 @@ def churn_command(
     """Listeners over WebRTC that come and go: leaks, and lateness of who stays."""
     field = _field(WEBRTC, listeners, against, ours=ours)
     plan = churn.Plan(listeners, rate, minutes)
-    _answer("churn", partial(questions.churn, plan, field, console.print), json)
+    answer("churn", partial(questions.churn, plan, field, console.print), json)
 
 
 @app.command("preempt")
@@ -132,7 +124,7 @@ def preempt_command(
     """Emergency accepted to its first packet at the slowest listener (row 6)."""
     field = _field(transport, listeners, ptime_ms=ptime)
     plan = preempt.Plan(trials, rounds, ptime)
-    _answer("preempt", partial(questions.preempt, field, plan, console.print), json)
+    answer("preempt", partial(questions.preempt, field, plan, console.print), json)
 
 
 @app.command("latency")
@@ -143,7 +135,7 @@ def latency_command(
     json: JsonFile = None,
 ) -> None:
     """Mouth to ear through a real speaker with a WAV file for a sound card (row 7)."""
-    _answer("latency", partial(questions.latency, seconds, rounds, console.print), json)
+    answer("latency", partial(questions.latency, seconds, rounds, console.print), json)
 
 
 @app.command("stalled")
@@ -154,7 +146,7 @@ def stalled_command(
     json: JsonFile = None,
 ) -> None:
     """What listeners that stop reading do to the others (row 10)."""
-    _answer(
+    answer(
         "stalled", partial(questions.stalled, listeners, rounds, console.print), json
     )
 
@@ -170,7 +162,7 @@ def air_command(
 ) -> None:
     """One decision of the arbiter about 10,000 zones and 100 programmes."""
     plan = air.Plan(zones, programmes, changes, rounds)
-    _answer("air", partial(air.run, plan, console.print), json)
+    answer("air", partial(air.run, plan, console.print), json)
 
 
 @app.command("coverage")
@@ -189,7 +181,7 @@ def coverage_command(
         raise typer.BadParameter("need --kill ≤ --speakers, and --keep to be new")
     plan = coverage.Plan(speakers, kill, seconds)
     question = partial(questions.coverage, plan, console.print, keep)
-    _answer("coverage", question, json)
+    answer("coverage", question, json)
 
 
 @app.command("all")
@@ -202,7 +194,7 @@ def all_command(
     """Every figure that README.md publishes, published; three quarters of an hour."""
     for name, question in questions.published(console.print).items():
         console.rule(name)
-        _answer(name.split("-")[0], question, directory / f"{name}.json")
+        answer(name.split("-")[0], question, directory / f"{name}.json")
     publish.publish(directory, README)
     console.print(f"published in {README}")
 
@@ -217,16 +209,6 @@ def demo_command(
 ) -> None:
     """A province on this machine: server, three speakers, music, news, an emergency."""
     raise typer.Exit(demo(directory, once=once))
-
-
-def _answer(bench: str, question: questions.Question, file: Path | None) -> None:
-    """Measure, show and write; the machine is looked at before it is loaded."""
-    commit, before = _commit(), machine.describe()
-    content = report.document(bench, commit, before, question())
-    report.show(Console(), content)
-    if file is not None:
-        report.write(file, content)
-        console.print(f"written to {file}")
 
 
 def _field(
@@ -247,3 +229,6 @@ def _field(
         return Field(transport, listeners, names, ours, ptime_ms, profile)
     except NoSuchPeer as error:
         raise typer.BadParameter(f"no such peer: {error}") from None
+
+
+cli_speaker.register(app)

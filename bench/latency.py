@@ -115,7 +115,12 @@ def measure(server: Server, seconds: float, wav: Path) -> Sample:
 
 def chirps(heard: Heard, count: int) -> Sequence[int]:
     """Return mouth-to-ear nanoseconds of each of *count* chirps that was heard."""
-    found = []
+    return list(chirps_by_number(heard, count).values())
+
+
+def chirps_by_number(heard: Heard, count: int) -> dict[int, int]:
+    """Return mouth-to-ear nanoseconds of those of *count* chirps that were heard."""
+    found = {}
     for second in range(count):
         captured_ns = heard.capture_ns + second * 1_000_000_000
         first = max(0, heard.recording.sample_at(captured_ns))
@@ -126,7 +131,7 @@ def chirps(heard: Heard, count: int) -> Sequence[int]:
         match = find(burst, window)
         if match.score >= MATCH_SCORE:
             out_ns = heard.recording.out_ns(first + match.offset_samples)
-            found.append(out_ns - captured_ns)
+            found[second] = out_ns - captured_ns
     return found
 
 

@@ -1,7 +1,7 @@
 """Many real speakers in one process, with devices that play to nobody.
 
 ``python -m bench.loudspeakers URL CREDENTIALS_FILE`` runs one
-`clients.speaker.app.Speaker` for each credential. It prints ``ready`` when all of them
+`clients.speaker.speaker.Speaker` for each credential. It prints ``ready`` when all of them
 know the server's clock, and ends when standard input does.
 """
 
@@ -19,8 +19,8 @@ from time import monotonic_ns
 from typing import Self
 
 from bench.processes import Child, cores
-from clients.speaker.app import Speaker
 from clients.speaker.device import Render, elapsed_ns, rendered
+from clients.speaker.speaker import Speaker
 
 READY = "ready"
 PTIME_MS = 60
@@ -110,6 +110,16 @@ class Seat:
 
     def __init__(self, seats: dict[Seat, Render]) -> None:
         self._seats = seats
+
+    @property
+    def sounding(self) -> bool:
+        """Whether it is asked for samples."""
+        return self in self._seats
+
+    @property
+    def beat_ns(self) -> int:
+        """Now: who waits for all of them together needs no watchdog."""
+        return monotonic_ns()
 
     def start(self, render: Render) -> None:
         """Ask *render* for samples from the next block on."""

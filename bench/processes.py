@@ -96,6 +96,12 @@ class Child:
         except BrokenPipeError:
             raise ChildDied(self.obituary()) from None
 
+    def close_input(self) -> None:
+        """Let its standard input end."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+
     def hear(self) -> str:
         """Return the next line of its standard output.
 

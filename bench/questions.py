@@ -15,10 +15,10 @@ from bench import join as joins
 from bench import latency as latencies
 from bench import preempt as preempts
 from bench import stalled as stalls
+from bench.answering import Question
 from bench.field import WEBRTC, WEBSOCKET, WEBSOCKET_PEERS, Field, our_server
 from bench.report import Row
 
-Question: TypeAlias = Callable[[], list[Row]]
 Told: TypeAlias = Callable[[str], None]
 
 

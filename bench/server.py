@@ -16,6 +16,8 @@ from bench.peers.material import PATTERN
 from bench.processes import Child, cores
 from bench.province import PROVINCE
 
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
@@ -37,6 +39,9 @@ class Server:
         seeded: What it starts from.
         core: The CPU it is pinned to; any when None.
         directory: Where its data are left, made anew; None leaves nothing.
+        host: Its address, of every port.
+        options: More of its command's.
+        environment: More of its variables.
     """
 
     name = "loacast"
@@ -49,8 +54,14 @@ class Server:
         *,
         core: int | None = None,
         directory: Path | None = None,
+        host: str = LOOPBACK,
+        options: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
     ) -> None:
+        self.host = host
         self.credentials = seeded.credentials
+        self._options = options
+        self._environment = environment
         self._seeded = seeded
         self._cores = () if core is None else (core,)
         self._kept = directory
@@ -66,9 +77,9 @@ class Server:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             self.directory = self._kept or scratch / "data"
             shutil.copytree(self._seeded.directory, self.directory)
-            self._child = stack.enter_context(
-                Child(serve_command(self.directory), cores=self._cores)
-            )
+            command = [*serve_command(self.directory, host=self.host), *self._options]
+            child = Child(command, cores=self._cores, environment=self._environment)
+            self._child = stack.enter_context(child)
             self.url = self._child.hear_until("Listening:").split()[0]
             self.api = stack.enter_context(Api(self.url, self._seeded.token))
             self.port = self.api.get("server")["stream_url_port"]
@@ -98,12 +109,14 @@ class Server:
         return int(self.api.metric("loacast_frames_encoded_total"))
 
 
-def serve_command(directory: Path, *, port: int = 0, stream_port: int = 0) -> list[str]:
-    """Return the command that serves *directory* on 127.0.0.1; port 0 is any."""
+def serve_command(
+    directory: Path, *, port: int = 0, stream_port: int = 0, host: str = LOOPBACK
+) -> list[str]:
+    """Return the command that serves *directory* on *host*; port 0 is any."""
     return [
         *("python", "-m", "streamer", "serve"),
-        *("--data-directory", str(directory), "--host", "127.0.0.1"),
+        *("--data-directory", str(directory), "--host", host),
         *("--port", str(port), "--stream-port", str(stream_port)),
-        *("--webrtc-host", "127.0.0.1"),
+        *("--webrtc-host", host),
         *("--log-level", "warning"),
     ]

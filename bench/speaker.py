@@ -55,10 +55,19 @@ class SpeakerProcess:
         Raises:
             TimeoutError: It did not begin; the message says what it wrote.
         """
-        give_up = time.monotonic() + START_TIMEOUT_S
-        while self.running and time.monotonic() < give_up:
-            try:
-                return Recording.open(self.wav)
-            except (FileNotFoundError, ValueError):  # not yet, or only half
-                time.sleep(0.05)
-        raise TimeoutError(self._child.obituary())
+        return await_recording(self.wav, self._child)
+
+
+def await_recording(wav: Path, speaker: Child) -> Recording:
+    """Return what *speaker* plays into *wav*, waiting until it has begun.
+
+    Raises:
+        TimeoutError: It did not begin; the message says what it wrote.
+    """
+    give_up = time.monotonic() + START_TIMEOUT_S
+    while speaker.running and time.monotonic() < give_up:
+        try:
+            return Recording.open(wav)
+        except (FileNotFoundError, ValueError):  # not yet, or only half
+            time.sleep(0.05)
+    raise TimeoutError(speaker.obituary())

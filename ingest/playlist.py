@@ -109,6 +109,7 @@ class PlayListSource:
         overrun: Overrun = Overrun.FADE,
         filler: Opener | None = None,
         on_event: Callable[[ItemEvent], None] | None = None,
+        patience_s: float = 0.005,
     ) -> Self:
         """Return it with its first item open; blocks, call it off the loop.
 
@@ -121,6 +122,7 @@ class PlayListSource:
             overrun=overrun,
             filler=filler,
             on_event=on_event,
+            patience_s=patience_s,
         )
         source._open_head().wait(_OPEN_TIMEOUT_S)
         return source

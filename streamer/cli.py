@@ -146,8 +146,13 @@ def speaker(  # noqa: PLR0913 - one for each option
     ] = "sound-card",
     wav: Annotated[Path | None, typer.Option(help="PATH of the output wav.")] = None,
     ptime_ms: Annotated[
-        int, typer.Option(help="Audio per message: 20, 40 or 60.")
-    ] = 20,
+        int | None,
+        typer.Option(help="Audio per message: 20, 40 or 60. [60; low-latency 20]"),
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(help="synced: as all neighbours; low-latency: as soon as can be."),
+    ] = "synced",
     transport: Annotated[
         str,
         typer.Option(help="What brings the audio: websocket, webrtc or auto."),
@@ -156,16 +161,61 @@ def speaker(  # noqa: PLR0913 - one for each option
         str | None,
         typer.Option(help="Server's API, for WebRTC behind a proxy. [as it says]"),
     ] = None,
+    state_directory: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STATE_DIRECTORY",
+            help="What is planned is kept here, and played without the server. [none]",
+        ),
+    ] = None,
+    signing_key: Annotated[
+        str | None,
+        typer.Option(help="Server's key, in base64. [that of the first server met]"),
+    ] = None,
+    prefetch_bytes_per_s: Annotated[
+        int, typer.Option(min=1_000, help="What is kept is fetched no faster.")
+    ] = 32_000,
+    prefetch_spread: Annotated[
+        float, typer.Option(min=0, max=1, help="0: at once, for one speaker alone.")
+    ] = 1.0,
+    cache_mib: Annotated[
+        int, typer.Option(min=1, help="What is kept, at most.")
+    ] = 1024,
+    delay_ms: Annotated[
+        int, typer.Option(min=0, max=1000, help="Play later than the neighbours.")
+    ] = 0,
+    on_air_command: Annotated[
+        str, typer.Option(help="Run when something is about to sound, and ended.")
+    ] = "",
+    on_air_pre_ms: Annotated[
+        int, typer.Option(min=0, max=30_000, help="So long before the first sample.")
+    ] = 300,
+    on_air_post_ms: Annotated[
+        int, typer.Option(min=0, max=30_000, help="So long after the last one.")
+    ] = 1_000,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what is wrong here, and end.")
+    ] = False,
+    order: Annotated[
+        Path | None,
+        typer.Option(help="Have the speaker of --state-directory obey this, and end."),
+    ] = None,
     log_level: Annotated[str, typer.Option()] = "info",
 ) -> None:
     """Play what a server sends to this speaker, until SIGTERM or Ctrl-C."""
     module = importlib.import_module("clients.speaker.app")
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s")
+    if order is not None:
+        _drop_order(module, order, state_directory)
+        return
     kind, _, detail = output.partition(":")
     config = module.SpeakerConfig(
         url=_listen_url(url or url_argument),
         credential=_credential(credential, credential_file),
-        ptime_ms=_one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
+        ptime_ms=None
+        if ptime_ms is None
+        else _one_of(ptime_ms, (20, 40, 60), "--ptime-ms"),
+        mode=module.Mode(_one_of(mode, ("synced", "low-latency"), "--mode")),
         output=_one_of(kind.replace("-", ""), ("soundcard", "wav", "null"), "--output"),
         wav_path=Path(detail) if kind == "wav" and detail else wav,
         device_name=detail if kind != "wav" and detail else None,
@@ -173,7 +223,16 @@ def speaker(  # noqa: PLR0913 - one for each option
             _one_of(transport, ("websocket", "webrtc", "auto"), "--transport")
         ),
         api_url=_api_url(api_url),
+        state_directory=state_directory,
+        delay_ms=delay_ms,
+        on_air=module.OnAirCommand(on_air_command, on_air_pre_ms, on_air_post_ms)
+        if on_air_command
+        else None,
+        signing_key=signing_key,
+        diet=module.Diet(cache_mib << 20, prefetch_bytes_per_s, prefetch_spread),
     )
+    if check:
+        raise typer.Exit(importlib.import_module("clients.speaker.check").main(config))
     raise typer.Exit(module.main(config))
 
 
@@ -259,6 +318,15 @@ def tell_coverage(
     )
     module = _server_module("streamer.app.logbook")
     raise typer.Exit(module.coverage(settings, month=month, zone_id=zone))
+
+
+def _drop_order(module: Any, order: Path, state_directory: Path | None) -> None:
+    if state_directory is None:
+        _fail("an order is for the speaker of a --state-directory", EXIT_USAGE)
+    try:
+        module.drop_order(order, state_directory)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}", EXIT_FAILURE)
 
 
 def _listen_url(url: str) -> str:

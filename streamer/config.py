@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, IPvAnyAddress, ValidationError
 from pydantic_settings import (
@@ -18,6 +18,8 @@ from pydantic_settings import (
 )
 
 MIB = 1024 * 1024
+MAX_RED_DISTANCE = 17
+"Packets of 20 ms: RFC 2198, section 3, has 14 bits for a copy's age."
 
 
 class ConfigError(Exception):
@@ -50,6 +52,10 @@ class Config(BaseSettings):
     public_addresses: tuple[IPvAnyAddress, ...] = ()
     "By which listeners reach `webrtc_host`, e.g. of the NAT. None: the machine's own."
     max_webrtc_listeners: int = Field(10_000, ge=1)
+    red_distances: tuple[Annotated[int, Field(ge=1, le=MAX_RED_DISTANCE)], ...] = Field(
+        (1,), max_length=4
+    )
+    "Which earlier packets each one repeats over WebRTC, counted back; none: no copies."
     database_url: str | None = None
     "None: a SQLite file in the data directory."
     recordings_directory: Path | None = None
@@ -69,6 +75,9 @@ class Config(BaseSettings):
     complexity: int = Field(10, ge=0, le=10)
     in_band_fec: bool = False
     expected_loss_percent: int = Field(0, ge=0, le=100)
+
+    speakers_hold_h: int = Field(24, ge=1, le=168)
+    "Speakers keep what is planned so far ahead, to play it without the server."
 
     heartbeat_s: int = Field(5, ge=1, le=60)
     "How exactly the end of a broadcast is known after the process was killed."
@@ -135,6 +144,16 @@ class Config(BaseSettings):
     def certificate_path(self) -> Path:
         """Where the key and the certificate of WebRTC lie."""
         return self.data_directory / "webrtc.pem"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """Where the key lies by which speakers know our documents."""
+        return self.data_directory / "signing.pem"
+
+    @property
+    def renditions_directory(self) -> Path:
+        """Where the files lie that speakers keep."""
+        return self.data_directory / "renditions"
 
     @property
     def database_path(self) -> Path:

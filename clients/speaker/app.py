@@ -1,43 +1,36 @@
-"""A whole speaker: link, clock, playout and device put together.
-
-`main` is the command's; `Speaker` is the same thing for other programs (demo, bench).
-"""
+"""The command ``loacast speaker``: what it was told, and a speaker that lives by it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
+import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from websockets.exceptions import InvalidURI
-from websockets.uri import parse_uri
 
-from clients.speaker.carrier import make_carrier
 from clients.speaker.device import Device, null, wav_file
-from clients.speaker.link import Address, Link
-from clients.speaker.placing import Placed
+from clients.speaker.gateway import Gateway, OnAirCommand
+from clients.speaker.handshake import Address
+from clients.speaker.mode import Mode
+from clients.speaker.modem import ModemManager
+from clients.speaker.notify import Notifier, keep_told
+from clients.speaker.pantry import Diet
 from clients.speaker.playout import Playout
 from clients.speaker.policy import Transport
 from clients.speaker.soundcard import SoundCard
-from clients.speaker.status import SpeakerStatus, make_report
-from clients.speaker.whep import WhepAddress, whep_url
+from clients.speaker.speaker import Speaker
+from clients.speaker.standin import StandIn
+from clients.speaker.state import StateFile
+from clients.speaker.trust import Trust
+from clients.speaker.vitals import VitalsWatch
 from streamer.media.clocksync import ClockSync
-from streamer.media.frame import Pcm, silence
-from streamer.wire.control import (
-    PTIMES_MS,
-    Idle,
-    Programme,
-    Receipt,
-    Report,
-    Settings,
-    Welcome,
-)
-from streamer.wire.rtp import RtpPacket
 
 _log = logging.getLogger(__name__)
 
@@ -51,204 +44,29 @@ class SpeakerConfig:
     url: str
     "Such as ``ws://host:8081/v1/listen``."
     credential: str
-    ptime_ms: int = 20
+    ptime_ms: int | None = None
+    "Audio per message; None: what the mode advises."
     output: Literal["soundcard", "wav", "null"] = "soundcard"
     wav_path: Path | None = None
     "Where to write; needed for the output *wav*."
     device_name: str | None = None
     "Sound card; None for the default one."
+    mode: Mode = Mode.SYNCED
     ppm: float = 0.0
     "Error of the clock of a WAV or null device, for tests of drift."
     transport: Transport = Transport.WEBSOCKET
     api_url: str | None = None
     "Of the server's API, where it is not on the stream's host and the port it names."
-
-
-class Speaker:
-    """Plays what a server sends, on a device, while it is entered.
-
-    Such as ``async with Speaker(url=..., credential=..., device=null()):``. Entering
-    it raises `websockets.exceptions.InvalidURI` for what is no WebSocket's URL.
-
-    Args:
-        url: Of the server's stream port, ``ws://host:8081/v1/listen``.
-        credential: The speaker's own.
-        device: What it plays on; started and stopped here.
-        ptime_ms: Audio per message to ask for: 20, 40 or 60.
-        uniform: Randomness of the reconnection delays.
-        transport: What may bring the audio; but for the WebSocket it needs aiortc.
-        api_url: See `SpeakerConfig`.
-    """
-
-    def __init__(
-        self,
-        *,
-        url: str,
-        credential: str,
-        device: Device,
-        ptime_ms: int = PTIMES_MS[0],
-        uniform: Callable[[float, float], float] = random.uniform,
-        transport: Transport = Transport.WEBSOCKET,
-        api_url: str | None = None,
-    ) -> None:
-        self._device = device
-        self._api_url = api_url
-        self._playout = Playout()
-        self._clock = ClockSync()
-        self._clock_steps = 0
-        self._link = Link(
-            Address(url, credential, ptime_ms), self, self._clock, uniform=uniform
-        )
-        self._carrier = None
-        if transport is not Transport.WEBSOCKET:
-            self._carrier = make_carrier(transport, self, self._clock, uniform)
-        self._running: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Self:
-        parse_uri(self._link.address.full_url)
-        self._device.start(self._render)
-        runs = [self._link.run()]
-        if self._carrier is not None:
-            runs.append(self._carrier.run())
-        self._running = [asyncio.create_task(run, name="speaker") for run in runs]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._running:
-            task.cancel()
-        await asyncio.wait(self._running)
-        await asyncio.to_thread(self._device.stop)
-
-    async def ended(self) -> None:
-        """Wait for the end of a part, which only a bug brings about: it is raised."""
-        done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-
-    @property
-    def status(self) -> SpeakerStatus:
-        """How it is doing now."""
-        mishap, carrier = self._link.last_mishap, self._carrier
-        webrtc_mishap = None if carrier is None else carrier.last_mishap
-        return SpeakerStatus(
-            connected=self._link.connected,
-            welcome=self._link.welcome,
-            settings=self._playout.settings,
-            playing=self._playout.playing,
-            clock_synchronised=self._clock.synchronised,
-            clock_offset_ns=self._clock.offset_ns,
-            clock_drift_ppm=self._clock.drift_ppm,
-            clock_uncertainty_ns=self._clock.uncertainty_ns,
-            device_drift_ppm=self._playout.drift_ppm,
-            round_trip_ns=self._clock.round_trip_ns,
-            counters=self._playout.counters(),
-            connections=self._link.connections,
-            last_mishap=None if mishap is None else mishap.text,
-            transport=self.transport,
-            webrtc_mishap=None if webrtc_mishap is None else webrtc_mishap.text,
-            receipts_dropped=self._playout.receipts_dropped,
-        )
-
-    @property
-    def transport(self) -> Transport:
-        """What brings the audio now: WebSocket or WebRTC."""
-        carried = self._carrier is not None and self._carrier.carries
-        return Transport.WEBRTC if carried else Transport.WEBSOCKET
-
-    # What the link brings.
-
-    def on_welcome(self, welcome: Welcome) -> None:
-        """Find WebRTC where the server says it is."""
-        if self._carrier is not None and self.whep is None:
-            _log.warning("the server offers no WebRTC")
-        self._look()
-
-    def on_settings(self, settings: Settings) -> None:
-        """Sound as told."""
-        self._playout.on_settings(settings)
-
-    def on_programme(self, programme: Programme) -> None:
-        """Hear a programme from its instant on."""
-        _log.info("%s: %s", programme.programme_class, programme.title)
-        self._playout.on_programme(programme)
-        self._look()
-
-    def on_idle(self, message: Idle) -> None:
-        """Hear nothing from its instant on."""
-        self._playout.on_idle(message)
-
-    def on_packet(self, rtp: RtpPacket) -> None:
-        """Keep a packet until its time."""
-        self._playout.on_packet(rtp)
-
-    def on_link_lost(self) -> None:
-        """Play what is held, and what WebRTC still brings."""
-        self._playout.on_receipts_lost()
-        if self._carrier is None:
-            self._playout.on_link_lost()
-        else:
-            self._carrier.link_lost()
-
-    def on_pong(self, sent_us: int) -> None:
-        """Know what the server has, and whether its clock is still the same."""
-        self._playout.on_receipts_arrived(sent_us)
-        if self._clock.steps != self._clock_steps:
-            self._clock_steps = self._clock.steps
-            self._playout.on_other_clock()
-
-    def report(self) -> Report:
-        """Say what was received and played since the start; a receipt follows."""
-        self._playout.owe_receipt()
-        return make_report(self.status, audio_power=self._playout.take_level())
-
-    def next_receipt(self, now_us: int) -> Receipt | None:
-        """Account for a broadcast, by the server's clock."""
-        if not self._clock.synchronised:  # it may turn out to be another one
-            return None
-        return self._playout.next_receipt(now_us)
-
-    # What the carrier sees and moves.
-
-    @property
-    def whep(self) -> WhepAddress | None:
-        """Where the server takes offers for WebRTC."""
-        welcome, address = self._link.welcome, self._link.address
-        if welcome is None:
-            return None
-        url = whep_url(address.url, welcome, self._api_url)
-        return None if url is None else WhepAddress(url, address.credential)
-
-    @property
-    def expects_packets(self) -> bool:
-        """Whether a programme is on air."""
-        return self._playout.expects_packets
-
-    @property
-    def playout_delay_ms(self) -> int:
-        """D."""
-        return self._playout.settings.playout_delay_ms
-
-    def on_placed(self, placed: Placed) -> bool:
-        """Keep a packet; return whether it is of what is on air."""
-        return self._playout.on_placed(placed)
-
-    def want_audio(self, wanted: bool) -> None:
-        """Have the server send packets over the WebSocket, or not."""
-        self._link.want_audio(wanted)
-
-    def on_starved(self) -> None:
-        """Play what is held."""
-        self._playout.on_link_lost()
-
-    def _look(self) -> None:
-        if self._carrier is not None:
-            self._carrier.look()
-
-    def _render(self, samples: int, local_ns: int) -> Pcm:
-        """Called by the device's thread."""
-        if not self._clock.synchronised:
-            return silence(samples)
-        return self._playout.render(samples, self._clock.to_server_ns(local_ns))
+    state_directory: Path | None = None
+    "Kept through restarts; None: nothing is, and nothing is played without a server."
+    signing_key: str | None = None
+    "Whose documents are believed; None: those of the first server met."
+    delay_ms: int = 0
+    "It plays later than its neighbours by so much: 0 to 1000."
+    on_air: OnAirCommand | None = None
+    "What keys an amplifier or a transmitter."
+    diet: Diet = field(default_factory=Diet)
+    "What is kept to be played without a server."
 
 
 def make_device(config: SpeakerConfig) -> Device:
@@ -257,13 +75,69 @@ def make_device(config: SpeakerConfig) -> Device:
     Raises:
         ValueError: The output *wav* has no path.
     """
+    block_samples = config.mode.block_samples
     if config.output == "soundcard":
-        return SoundCard(config.device_name)
+        return SoundCard(config.device_name, block_samples=block_samples)
     if config.output == "null":
-        return null(ppm=config.ppm)
+        return null(ppm=config.ppm, block_samples=block_samples)
     if config.wav_path is None:
         raise ValueError("the output wav needs a path")
-    return wav_file(config.wav_path, ppm=config.ppm)
+    return wav_file(config.wav_path, ppm=config.ppm, block_samples=block_samples)
+
+
+def make_vitals(config: SpeakerConfig) -> VitalsWatch:
+    """Return what looks at the box and its modem."""
+    if config.state_directory is None:
+        return VitalsWatch(ModemManager())
+    return VitalsWatch(ModemManager(), StateFile(config.state_directory / "modem.json"))
+
+
+def keying(
+    config: SpeakerConfig, speaker: Speaker
+) -> AbstractAsyncContextManager[object]:
+    """Return what keys the amplifier while it is entered.
+
+    Raises:
+        ValueError: The command cannot be split into words.
+    """
+    if config.on_air is None:
+        return nullcontext()
+    return Gateway(config.on_air, speaker.coming)
+
+
+def make_stand_in(
+    config: SpeakerConfig,
+) -> Callable[[Playout, ClockSync, Address], StandIn] | None:
+    """Return what makes the part that can do without a server; None: none is wanted.
+
+    Raises:
+        ValueError: The signing key is none.
+    """
+    if config.state_directory is None:
+        return None
+    if config.signing_key is not None and Trust(config.signing_key).key is None:
+        raise ValueError("the signing key is not 32 bytes in base64")
+    return partial(
+        StandIn,
+        config.state_directory,
+        api_url=config.api_url,
+        signing_key=config.signing_key,
+        diet=config.diet,
+    )
+
+
+def drop_order(path: Path, state_directory: Path) -> None:
+    """Hand a signed order to the speaker that runs with this state directory.
+
+    Raises:
+        OSError: It cannot be read, or not be put there.
+    """
+    orders = state_directory / "orders"
+    orders.mkdir(parents=True, exist_ok=True)
+    # Under another name first: the speaker must not read half of it.
+    part = orders / f"{path.name}.part"
+    part.write_bytes(path.read_bytes())
+    part.replace(orders / f"{path.name}.order")
 
 
 async def run_speaker(config: SpeakerConfig) -> None:
@@ -277,23 +151,41 @@ async def run_speaker(config: SpeakerConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with Speaker(
-        url=config.url,
-        credential=config.credential,
-        device=make_device(config),
-        ptime_ms=config.ptime_ms,
-        transport=config.transport,
-        api_url=config.api_url,
-    ) as speaker:
-        waits = [
-            asyncio.ensure_future(speaker.ended()),
-            asyncio.ensure_future(stopping.wait()),
-        ]
-        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in pending:
-            wait.cancel()
+    async with (
+        Speaker(
+            url=config.url,
+            credential=config.credential,
+            device=make_device(config),
+            ptime_ms=config.ptime_ms or config.mode.ptime_ms,
+            transport=config.transport,
+            api_url=config.api_url,
+            stand_in=make_stand_in(config),
+            mode=config.mode,
+            delay_ms=config.delay_ms,
+            vitals=make_vitals(config),
+        ) as speaker,
+        keying(config, speaker),
+    ):
+        await _until_stopped(speaker, stopping)
+
+
+async def _until_stopped(speaker: Speaker, stopping: asyncio.Event) -> None:
+    """Tell systemd how it goes; take leave when told to stop."""
+    notifier = Notifier(os.environ)
+    waits = [
+        asyncio.ensure_future(speaker.ended()),
+        asyncio.ensure_future(stopping.wait()),
+        asyncio.ensure_future(keep_told(notifier, speaker.sign)),
+    ]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in done:
             wait.result()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        notifier.send("STOPPING=1", "STATUS=taking leave")
+    await speaker.leave()
 
 
 def main(config: SpeakerConfig) -> int:

@@ -13,7 +13,7 @@ from typing import Protocol
 from clients.speaker.backoff import Backoff
 from clients.speaker.mishaps import Mishap, explain
 from clients.speaker.missing import Missing
-from clients.speaker.placing import Placed, place
+from clients.speaker.placing import Placed, distances, place
 from clients.speaker.policy import Transport, TransportPolicy
 from clients.speaker.session import OpenSession, Session
 from clients.speaker.whep import WhepAddress, WhepError
@@ -148,7 +148,7 @@ class Carrier:
         if on_air and self._policy.packet(now_ns=now_ns):
             self.look()
         # The first after a switch has a copy of its own programme's, not of the last.
-        copies = 0 if rtp.marker else len(placed) - 1
+        copies = [] if rtp.marker else distances(placed)
         self._missing.received(rtp.sequence, copies=copies, now_ns=now_ns)
         self._ask_again(rtp.ssrc, now_ns)
 

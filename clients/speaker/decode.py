@@ -73,6 +73,8 @@ class StreamDecoder:
         self._decoder = OpusDecoder()
         self._repair = Fader(1.0)
         self._concealed_samples = 0  # in a row
+        self.speech = True
+        "Whether the last packet played is coded as speech: SILK or hybrid, not CELT."
 
     def close(self) -> None:
         """Free the codec; idempotent."""
@@ -97,6 +99,7 @@ class StreamDecoder:
             pcm = self._decoder.decode(payload)
         except OpusError:
             return self._conceal(samples)
+        self.speech = payload[0] >> 3 < _FIRST_CELT_CONFIGURATION
         return self._sound(pcm, Outcome.PLAYED)
 
     def _recover(self, next_payload: bytes, samples: int) -> Rendered:

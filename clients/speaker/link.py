@@ -1,7 +1,8 @@
-"""The WebSocket to the server: connect, listen, ask for the clock, report, come back.
+"""Keeps a speaker connected: connect, take over, come back (asyncio adapter).
 
-Adapter: every decision about audio is the receiver's. Whatever the network or the
-server does ends in an attempt to connect again.
+Every decision about audio is the receiver's, every one about a second connection
+`Standby`'s. Whatever the network or the server does ends in an attempt to connect
+again.
 """
 
 from __future__ import annotations
@@ -10,94 +11,59 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from time import monotonic_ns
-from urllib.parse import urlencode, urlsplit, urlunsplit
-
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidURI, WebSocketException
-from websockets.typing import Data, Subprotocol
 
 from clients.speaker.backoff import Backoff
-from clients.speaker.mishaps import Mishap, explain
+from clients.speaker.conversation import Conversation
+from clients.speaker.handshake import Address
+from clients.speaker.mishaps import Mishap
 from clients.speaker.receiver import Receiver
+from clients.speaker.standby import DRAIN_NS, Standby
 from streamer.media.clocksync import ClockSync
 from streamer.wire.control import (
-    SUBPROTOCOL,
-    Audio,
-    Goodbye,
     Idle,
-    Ping,
+    ListenerMessage,
+    ManifestChanged,
+    Ordered,
     Pong,
     Programme,
+    Receipt,
+    ServerMessage,
     Settings,
-    UnknownMessageError,
     Welcome,
-    parse_from_server,
-    serialize,
 )
-from streamer.wire.errors import RemoteWireError
-from streamer.wire.framing import split
 from streamer.wire.rtp import RtpPacket
 
 _log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 10.0
-SEND_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 3.0
-SILENCE_LIMIT_S = 22.0
-"A server that answers no ping for so long is dead, whatever TCP believes."
-PING_PERIOD_S = 10.0
-REPORT_PERIOD_S = 10.0
-RECEIPT_PERIOD_S = 1.0
-"How long at most a broadcast that ended goes unaccounted for."
-QUICK_PINGS = 10
-QUICK_PERIOD_S = 0.025
-SEARCH_PERIOD_S = 0.25
-"Between pings while the burst was not enough; the server allows 20 a second."
-_MAX_MESSAGE_BYTES = 1 << 20
+LOOK_PERIOD_S = 0.25
+"How long at most audio that is too old goes unnoticed."
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Which server, and who we are to it."""
+@dataclass(slots=True)
+class _Line:
+    """A conversation and the task in which it lives."""
 
-    url: str
-    "Such as ``wss://host:8081/v1/listen``."
-    credential: str
-    ptime_ms: int = 20
+    conversation: Conversation
+    task: asyncio.Task[Mishap] = field(init=False)
 
-    def __repr__(self) -> str:
-        return f"Address({self.url!r}, ptime_ms={self.ptime_ms})"  # no secrets
-
-    @property
-    def full_url(self) -> str:
-        """The URL with the packet time asked for."""
-        parts = urlsplit(self.url)
-        asked = urlencode({"ptime_ms": self.ptime_ms})
-        query = f"{parts.query}&{asked}" if parts.query else asked
-        return urlunsplit(parts._replace(query=query))
-
-
-class _Connection(ClientConnection):
-    """Knows when the last bytes arrived, whatever the loop was doing meanwhile."""
-
-    received_ns = 0
-
-    def data_received(self, data: bytes) -> None:
-        self.received_ns = monotonic_ns()
-        super().data_received(data)
+    def __post_init__(self) -> None:
+        self.task = asyncio.create_task(self.conversation.live(), name="connection")
 
 
 class Link:
     """Keeps a speaker connected for as long as :meth:`run` runs.
 
+    There is one line in service, the *leading* one. While it is suspect there may be
+    a spare one; when that is welcomed it leads, and the former one is only listened
+    to, until the new one brings what was missing.
+
     Args:
         address: Server and credential.
         receiver: Gets everything but the clock.
         clock: Is kept on the server's time.
-        uniform: Randomness of the reconnection delays.
+        uniform: Randomness of the delays before connections.
     """
 
     def __init__(
@@ -112,17 +78,20 @@ class Link:
         self._receiver = receiver
         self._clock = clock
         self._backoff = Backoff(uniform)
-        self._goodbye: Goodbye | None = None
-        self._fault: Exception | None = None  # of a task beside the listening one
-        self._answered_ns = 0
+        self._standby = Standby(uniform)
+        self._leading: _Line | None = None
+        self._spare: _Line | None = None
+        self._former: _Line | None = None
+        self._former_until_ns = 0
+        self._retired: set[asyncio.Task[Mishap]] = set()
         self._audio_wanted = True
-        self._audio_changed = asyncio.Event()
         self.welcome: Welcome | None = None
         "Who the server says we are, while connected."
         self.last_mishap: Mishap | None = None
         "Why the last connection failed or ended."
         self.connections = 0
-        self.malformed_messages = 0
+        self.takeovers = 0
+        "How often a second connection took over from one that was suspect."
 
     @property
     def connected(self) -> bool:
@@ -132,7 +101,13 @@ class Link:
     def want_audio(self, wanted: bool) -> None:
         """Have packets sent over this and later connections, or control alone."""
         self._audio_wanted = wanted
-        self._audio_changed.set()
+        if self._leading is not None:
+            self._leading.conversation.want_audio(wanted)
+
+    async def account_now(self) -> None:
+        """Send the receipts that are owed, without waiting for their turn."""
+        if self.connected and self._leading is not None:
+            await self._leading.conversation.account_now()
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled.
@@ -150,157 +125,167 @@ class Link:
             await asyncio.sleep(delay_s)
 
     async def _live(self) -> Mishap:
-        """Live through one connection; return how it ended."""
-        self._goodbye = self._fault = None
+        """Be connected, over one line after another; return how the last one ended."""
+        self._leading = self._open()
         try:
-            async with self._connect() as connection:
-                if connection.subprotocol != SUBPROTOCOL:
-                    return Mishap(f"the server does not speak {SUBPROTOCOL}", True)
-                await self._listen(connection)
-        except InvalidURI:
-            raise  # no waiting mends it
-        except (OSError, WebSocketException) as error:
-            return self._farewell() or explain(error)
-        except Exception as error:
-            # A bug must not silence a pole for good: say so, and connect again.
-            _log.exception("the connection ended by a fault of ours")
-            return explain(error)
+            while not self._leading.task.done():
+                self._look(monotonic_ns())
+                lines = [each.task for each in (self._leading, self._spare) if each]
+                await asyncio.wait(
+                    lines,
+                    timeout=LOOK_PERIOD_S,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            return self._leading.task.result()
         finally:
+            await self._close_all()
             if self.welcome is not None:
                 self.welcome = None
                 self._receiver.on_link_lost()
-        return self._farewell() or Mishap("the server closed the connection")
 
-    def _connect(self) -> connect:
-        return connect(
-            self.address.full_url,
-            additional_headers={"Authorization": f"Bearer {self.address.credential}"},
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            compression=None,  # Opus does not compress, and frames are shared
-            open_timeout=CONNECT_TIMEOUT_S,
-            close_timeout=CLOSE_TIMEOUT_S,
-            ping_interval=None,  # our own pings carry the clock
-            max_size=_MAX_MESSAGE_BYTES,
-            create_connection=_Connection,
+    def _open(self) -> _Line:
+        return _Line(Conversation(self.address, self))
+
+    async def _close_all(self) -> None:
+        for line in (self._leading, self._spare, self._former):
+            self._retire(line)
+        self._leading = self._spare = self._former = None
+        if self._retired:
+            await asyncio.wait(self._retired)
+
+    def _retire(self, line: _Line | None) -> None:
+        """Let a line close in its own time."""
+        if line is None:
+            return
+        line.task.cancel()
+        self._retired.add(line.task)
+        line.task.add_done_callback(self._retired.discard)
+
+    # Make before break.
+
+    def _look(self, now_ns: int) -> None:
+        """Do what time has made due."""
+        if self._former is not None and now_ns >= self._former_until_ns:
+            self._part()
+        if self._spare is not None and self._spare.task.done():
+            self._give_up(self._spare.task, now_ns)
+        if self.welcome is None:
+            return
+        expecting = self._audio_wanted and self._receiver.expects_packets
+        self._standby.expecting(expecting, now_ns=now_ns)
+        if self._standby.asks(now_ns=now_ns) and self._leading is not None:
+            self._leading.conversation.nudge()
+        if self._spare is None and self._standby.wants_another(now_ns=now_ns):
+            _log.warning("the connection is silent; opening another one beside it")
+            self._spare = self._open()
+
+    def _give_up(self, attempt: asyncio.Task[Mishap], now_ns: int) -> None:
+        self._spare = None
+        mishap = self.last_mishap = attempt.result()
+        self._standby.failed(
+            now_ns=now_ns, hint_s=mishap.retry_after_s, refused=mishap.refused
         )
+        _log.warning("the second connection failed: %s", mishap.text)
 
-    def _farewell(self) -> Mishap | None:
-        """Return why it ended, if we or the server said so before."""
-        if self._fault is not None:
-            return explain(self._fault)
-        if self._goodbye is None:
-            return None
-        text = f"the server said goodbye: {self._goodbye.reason[:80]}"
-        return Mishap(text, retry_after_s=self._goodbye.retry_after_ms / 1000)
+    def _take_over(self) -> None:
+        """Obey the spare line from now on, and only listen to the former."""
+        self._part()
+        self._former, self._leading, self._spare = self._leading, self._spare, None
+        if self._former is not None:
+            self._former.conversation.relieve()
+        self._former_until_ns = monotonic_ns() + DRAIN_NS
+        self.takeovers += 1
+        self._receiver.on_link_changed()
+        _log.warning("another connection has taken over")
 
-    async def _listen(self, connection: ClientConnection) -> None:
-        assert isinstance(connection, _Connection)  # we asked for it
-        self._answered_ns = monotonic_ns()
-        tasks = [
-            asyncio.create_task(self._ask(connection), name="link clock"),
-            asyncio.create_task(self._report(connection), name="link report"),
-            asyncio.create_task(self._account(connection), name="link receipts"),
-            asyncio.create_task(self._tell(connection), name="link audio"),
-        ]
-        for task in tasks:
-            task.add_done_callback(partial(self._end_with, connection))
-        try:
-            async for message in connection:
-                self._take(message, connection.received_ns)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+    def _part(self) -> None:
+        """Close the former line: the leading one does what is to be done."""
+        former, self._former = self._former, None
+        self._retire(former)
 
-    async def _ask(self, connection: ClientConnection) -> None:
-        """Ask for the clock until the server no longer answers."""
-        count = 0
-        while monotonic_ns() - self._answered_ns < SILENCE_LIMIT_S * 1e9:
-            await _send(connection, serialize(Ping(monotonic_ns() // 1000)))
-            count += 1
-            await asyncio.sleep(self._ping_period_s(count))
-        raise TimeoutError("no pong")
+    # What the lines bring.
 
-    def _ping_period_s(self, count: int) -> float:
-        if count < QUICK_PINGS:
-            return QUICK_PERIOD_S
-        return PING_PERIOD_S if self._clock.synchronised else SEARCH_PERIOD_S
+    @property
+    def synchronised(self) -> bool:
+        """Whether the server's clock is known."""
+        return self._clock.synchronised
 
-    def _end_with(self, connection: ClientConnection, task: asyncio.Task[None]) -> None:
-        """A task that ended by itself takes the connection with it."""
-        if not task.cancelled():
-            error = task.exception()
-            self._fault = error if isinstance(error, Exception) else None
-            connection.transport.abort()
+    def reports(self) -> list[ListenerMessage]:
+        """Return what is to be told every 10 s."""
+        return [self._receiver.report(), self._receiver.health()]
 
-    async def _report(self, connection: ClientConnection) -> None:
-        while True:
-            await asyncio.sleep(REPORT_PERIOD_S)
-            await _send(connection, serialize(self._receiver.report()))
+    def next_receipt(self, now_us: int) -> Receipt | None:
+        """Account for a broadcast."""
+        return self._receiver.next_receipt(now_us)
 
-    async def _account(self, connection: ClientConnection) -> None:
-        while True:
-            await asyncio.sleep(RECEIPT_PERIOD_S)
-            # One by one: a receipt and a ping leave in the order of their instants.
-            while receipt := self._receiver.next_receipt(monotonic_ns() // 1000):
-                await _send(connection, serialize(receipt))
+    def on_asked(self, conversation: Conversation) -> None:
+        """A ping was sent."""
+        if self._leads(conversation):
+            self._standby.asked(now_ns=monotonic_ns())
 
-    async def _tell(self, connection: ClientConnection) -> None:
-        """Tell the server whenever it believes other than what is wanted."""
-        told = True
-        while True:
-            self._audio_changed.clear()
-            if (wanted := self._audio_wanted) is not told:
-                await _send(connection, serialize(Audio(wanted)))
-                told = wanted
-            await self._audio_changed.wait()
+    def on_packet(self, conversation: Conversation, rtp: RtpPacket) -> None:
+        """Keep a packet until its time, whichever line brings it."""
+        if self._leads(conversation):
+            self._standby.packet(now_ns=monotonic_ns())
+            self._part()
+        self._receiver.on_packet(rtp)
 
-    def _take(self, message: Data, received_ns: int) -> None:
-        try:
-            if isinstance(message, str):
-                self._obey(message, received_ns)
-            else:
-                for packet in split(message):
-                    self._receiver.on_packet(RtpPacket.parse(packet))
-        except UnknownMessageError as error:
-            _log.debug("skipped: %s", error)  # of a later version
-        except RemoteWireError as error:
-            self.malformed_messages += 1
-            _log.warning("the server sent what FORMAT.md does not allow: %s", error)
+    def on_message(
+        self, conversation: Conversation, message: ServerMessage, received_ns: int
+    ) -> None:
+        """Obey the leading line; a spare one that is welcomed leads."""
+        if isinstance(message, Pong):
+            self._on_pong(conversation, message, received_ns)
+        elif isinstance(message, Welcome):
+            self._on_welcome(conversation, message)
+        elif self._leads(conversation):
+            self._standby.message(now_ns=monotonic_ns())
+            self._obey(message)
 
-    def _obey(self, text: str, received_ns: int) -> None:
-        match parse_from_server(text):
-            case Welcome() as welcome:
-                self._on_welcome(welcome)
-            case Settings() as settings:
-                self._receiver.on_settings(settings)
-            case Programme() as programme:
-                self._receiver.on_programme(programme)
-            case Idle() as idle:
-                self._receiver.on_idle(idle)
-            case Pong() as pong:
-                self._on_pong(pong, received_ns)
-            case Goodbye() as goodbye:
-                self._goodbye = goodbye
+    def _obey(self, message: ServerMessage) -> None:
+        match message:
+            case Settings():
+                self._receiver.on_settings(message)
+            case Programme():
+                self._receiver.on_programme(message)
+            case Idle():
+                self._receiver.on_idle(message)
+            case ManifestChanged():
+                self._receiver.on_manifest_changed(message)
+            case Ordered():
+                self._receiver.on_order(message)
 
-    def _on_welcome(self, welcome: Welcome) -> None:
+    def _leads(self, conversation: Conversation) -> bool:
+        return self._leading is not None and self._leading.conversation is conversation
+
+    def _on_welcome(self, conversation: Conversation, welcome: Welcome) -> None:
+        fresh = self.welcome is None
+        if self._spare is not None and self._spare.conversation is conversation:
+            self._take_over()
+            fresh = True
+        if not self._leads(conversation):
+            return  # of a line that was relieved
+        if fresh:
+            self.connections += 1
+            self._backoff.succeeded()
+            self._standby.began(now_ns=monotonic_ns())
+            conversation.lead(audio_wanted=self._audio_wanted)
+            _log.info("connected as %s, zone %s", welcome.speaker, welcome.zone)
         self.welcome = welcome
-        self.connections += 1
-        self._backoff.succeeded()
-        _log.info("connected as %s, zone %s", welcome.speaker, welcome.zone)
         self._receiver.on_welcome(welcome)
 
-    def _on_pong(self, pong: Pong, received_ns: int) -> None:
-        self._answered_ns = monotonic_ns()
+    def _on_pong(
+        self, conversation: Conversation, pong: Pong, received_ns: int
+    ) -> None:
         self._clock.add(
             pong.sent_us * 1000,
             pong.received_us * 1000,
             pong.transmitted_us * 1000,
             received_ns,
         )
-        self._receiver.on_pong(pong.sent_us)
-
-
-async def _send(connection: ClientConnection, text: str) -> None:
-    async with asyncio.timeout(SEND_TIMEOUT_S):
-        await connection.send(text)
+        if self._leads(conversation):
+            self._standby.answered(now_ns=monotonic_ns())
+            if not self._receiver.expects_packets:
+                self._part()
+            # Of what was sent over another line a pong says nothing.
+            self._receiver.on_pong(pong.sent_us)

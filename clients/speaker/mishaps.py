@@ -12,6 +12,8 @@ from websockets.exceptions import (
     NegotiationError,
 )
 
+from streamer.wire.control import Goodbye
+
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
@@ -47,6 +49,19 @@ def explain(error: Exception) -> Mishap:
     if isinstance(error, OSError):
         return Mishap(f"the network failed: {error.strerror or error}")
     return Mishap(f"unexpected: {error!r}")
+
+
+def farewell(goodbye: Goodbye) -> Mishap:
+    """Return what a goodbye of the server means."""
+    reason = goodbye.reason[:80]
+    if reason == "replaced":
+        reason += ": another box uses this speaker's credential"
+    elif reason == "revoked":
+        reason += ": the credential is no longer good"
+    return Mishap(
+        f"the server said goodbye: {reason}",
+        retry_after_s=goodbye.retry_after_ms / 1000,
+    )
 
 
 def refusal(status: int, body: bytes, retry_after: str) -> Mishap:

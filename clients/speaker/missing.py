@@ -2,12 +2,13 @@
 
 A packet is asked for when what came after it shows that it is missing, with a little
 patience in case it was only overtaken; and once more when a round trip has passed in
-vain. With redundancy (RFC 2198) a single loss is never asked for: the next packet has a
-copy.
+vain. What came as a copy (RFC 2198) is not asked for; with copies in the next packet a
+single loss never is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamer.wire.sequence import unwrap
@@ -38,12 +39,14 @@ class Missing:
     def __len__(self) -> int:
         return len(self._holes)
 
-    def received(self, sequence: int, *, copies: int = 0, now_ns: int) -> None:
+    def received(
+        self, sequence: int, *, copies: Sequence[int] = (), now_ns: int
+    ) -> None:
         """Note a packet's arrival.
 
         Args:
             sequence: Its number, 16 bits.
-            copies: How many packets before it came along, as copies.
+            copies: How many packets earlier those are that came along, as copies.
             now_ns: Local monotonic instant.
         """
         if self._highest is None:
@@ -55,8 +58,8 @@ class Missing:
             self._holes.clear()  # the path was gone for long, or the sender is new
         else:
             self._holes |= {n: _Hole(now_ns, now_ns + OVERTAKING_NS) for n in gap}
-        for covered in range(number - copies, number + 1):
-            self._holes.pop(covered, None)
+        for distance in (0, *copies):
+            self._holes.pop(number - distance, None)
 
     def ask(self, *, now_ns: int, round_trip_ns: int, useful_ns: int) -> list[int]:
         """Return the 16-bit numbers to ask for now, oldest first.

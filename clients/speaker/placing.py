@@ -6,8 +6,10 @@ captured, whatever programme it is of (FORMAT.md, "Audio over WebRTC").
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamer.media.frame import FRAME_SAMPLES
 from streamer.wire import red
 from streamer.wire.rtp import OPUS_PAYLOAD_TYPE, RtpPacket
 from streamer.wire.sequence import unwrap
@@ -49,3 +51,9 @@ def place(rtp: RtpPacket, *, near: int) -> list[Placed]:
             if copy.payload_type == OPUS_PAYLOAD_TYPE
         ),
     ]
+
+
+def distances(placed: Sequence[Placed]) -> list[int]:
+    """Return how many packets earlier than the newest, the first, each copy is."""
+    newest, *copies = placed
+    return [(newest.position - copy.position) // FRAME_SAMPLES for copy in copies]

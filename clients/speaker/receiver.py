@@ -6,12 +6,15 @@ from typing import Protocol
 
 from streamer.wire.control import (
     Idle,
+    ManifestChanged,
+    Ordered,
     Programme,
     Receipt,
     Report,
     Settings,
     Welcome,
 )
+from streamer.wire.health import Health
 from streamer.wire.rtp import RtpPacket
 
 
@@ -34,6 +37,14 @@ class Receiver(Protocol):
         """Hear nothing from its instant on."""
         ...
 
+    def on_manifest_changed(self, message: ManifestChanged) -> None:
+        """There is another manifest."""
+        ...
+
+    def on_order(self, message: Ordered) -> None:
+        """A stored message is to be played."""
+        ...
+
     def on_packet(self, rtp: RtpPacket) -> None:
         """Keep a packet until its time."""
         ...
@@ -42,12 +53,25 @@ class Receiver(Protocol):
         """Nothing will come until the link is back."""
         ...
 
+    def on_link_changed(self) -> None:
+        """Another connection took over: the server may lack what was sent last."""
+        ...
+
+    @property
+    def expects_packets(self) -> bool:
+        """Whether a programme is on air."""
+        ...
+
     def on_pong(self, sent_us: int) -> None:
         """The server has what was sent before its ping, which was sent then (ours)."""
         ...
 
     def report(self) -> Report:
         """Say what was received and played; asked every 10 s."""
+        ...
+
+    def health(self) -> Health:
+        """Say how the box is; asked after each report."""
         ...
 
     def next_receipt(self, now_us: int) -> Receipt | None:

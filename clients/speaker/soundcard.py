@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clients.speaker.device import BLOCK_SAMPLES, Render, rendered
+from clients.speaker.device import BLOCK_SAMPLES, STOP_TIMEOUT_S, Render, rendered
 from streamer.media.frame import SAMPLE_RATE_HZ
 
 _log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class SoundCard:
         name: Name (part of it) or number of the card; None for the default one.
         load: Gets the module; tests give their own.
         retry_s: Between attempts to open; also how long a card may be silent.
+        block_samples: How many samples the card asks for at a time.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class SoundCard:
         *,
         load: Callable[[], Any] = load_sounddevice,
         retry_s: float = RETRY_S,
+        block_samples: int = BLOCK_SAMPLES,
     ) -> None:
+        self._block_samples = block_samples
         self._name = name
         self._load = load
         self._retry_s = retry_s
@@ -66,13 +69,17 @@ class SoundCard:
         self._wake = Event()
         self._thread: Thread | None = None
         self._calls = 0
-        self.playing = False
+        self.sounding = False
         "Whether the card is open."
+        self.beat_ns = 0
+        "When a thread of it was last known not to hang."
         self.underflows = 0
 
     def start(self, render: Render) -> None:
         """Open the card, and keep it open."""
-        self._thread = Thread(target=self._run, args=(render,), name="sound card")
+        self._thread = Thread(
+            target=self._run, args=(render,), name="sound card", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -80,15 +87,17 @@ class SoundCard:
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self, render: Render) -> None:
         while not self._stopping.is_set():
+            self.beat_ns = monotonic_ns()
             try:
                 self._play(render)
             except Exception as error:  # PortAudioError, OSError, a missing library
                 _log.error("no sound (%s); next try in %.0f s", error, self._retry_s)
-            self.playing = False
+            self.sounding = False
+            self.beat_ns = monotonic_ns()
             self._stopping.wait(self._retry_s)
 
     def _play(self, render: Render) -> None:
@@ -101,6 +110,7 @@ class SoundCard:
             output: npt.NDArray[np.float32], frames: int, times: Any, status: Any
         ) -> None:
             self._calls += 1
+            self.beat_ns = monotonic_ns()
             self.underflows += bool(status.output_underflow)
             delay_s = times.outputBufferDacTime - times.currentTime
             local_ns = monotonic_ns() + round(max(0.0, delay_s) * 1e9)
@@ -108,7 +118,7 @@ class SoundCard:
 
         with sounddevice.OutputStream(
             samplerate=SAMPLE_RATE_HZ,
-            blocksize=BLOCK_SAMPLES,
+            blocksize=self._block_samples,
             device=self._name,
             channels=1,
             dtype="float32",
@@ -116,7 +126,7 @@ class SoundCard:
             callback=callback,
             finished_callback=self._wake.set,
         ):
-            self.playing = True
+            self.sounding = True
             _log.info("playing on %s", self._name or "the default sound card")
             self._watch()
 

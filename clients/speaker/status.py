@@ -10,7 +10,7 @@ from clients.speaker.policy import Transport
 from clients.speaker.stream import Counters
 from streamer.wire.control import Programme, Report, Settings, Welcome
 
-_FLOOR_DBFS = -127
+FLOOR_DBFS = -127
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class SpeakerStatus:
     "What brings its audio now: websocket or webrtc."
     webrtc_mishap: str | None = None
     "Why WebRTC failed last, if it did."
+    takeovers: int = 0
+    "How often a second connection took over from one that was silent."
+    sounding: bool = True
+    "Whether the device takes samples: a sound card that is gone does not."
     receipts_dropped: int = 0
     "Broadcasts that the server will never have an account of: the link was away."
 
@@ -68,4 +72,4 @@ def make_report(status: SpeakerStatus, *, audio_power: float) -> Report:
 
 
 def _dbfs(power: float) -> int:
-    return max(_FLOOR_DBFS, round(10 * math.log10(max(power, 1e-13))))
+    return max(FLOOR_DBFS, round(10 * math.log10(max(power, 1e-13))))

@@ -43,6 +43,8 @@ class Counters:
     packets_received: int = 0
     packets_lost: int = 0
     packets_discarded: int = 0
+    "Late, or there already."
+    packets_late: int = 0
     total_samples_received: int = 0
     concealed_samples: int = 0
     silent_concealed_samples: int = 0
@@ -138,6 +140,16 @@ class Stream:
         return self._buffer.cursor - len(self._decoded)
 
     @property
+    def speech(self) -> bool:
+        """Whether what was played last is coded as speech."""
+        return self._decoder.speech
+
+    @property
+    def missing(self) -> bool:
+        """Whether what was decoded last was made up."""
+        return bool(self._in_gap)
+
+    @property
     def newest_end(self) -> int | None:
         """Position after the newest packet received, or None before the first."""
         return self._newest_end
@@ -146,12 +158,25 @@ class Stream:
         """Free the codec."""
         self._decoder.close()
 
-    def insert(self, rtp: RtpPacket) -> None:
-        """Take in a packet of this stream; one that cannot be played is counted."""
+    def insert(self, rtp: RtpPacket) -> int | None:
+        """Take in a packet of this stream; one that cannot be played is counted.
+
+        Returns:
+            Its position, if it is Opus; also when it is late or came before.
+        """
         self._received()
-        playable = rtp.payload_type == self.programme.payload_type
-        if not playable or not self._insert(self._position_of(rtp), rtp.payload):
+        samples = _samples_of(rtp.payload)
+        if rtp.payload_type != self.programme.payload_type or samples is None:
             self._counters.packets_discarded += 1
+            return None
+        timestamp = self._unwrapped(rtp.timestamp)
+        since = timestamp - self._announced_timestamp
+        packet = MediaPacket(self._announced_position + since, samples, rtp.payload)
+        if self._insert(packet):
+            self._timestamp = timestamp  # of what was refused nothing is believed
+        else:
+            self._counters.packets_discarded += 1
+        return packet.timestamp
 
     def start_of(self, position: int) -> int | None:
         """Return where the packet captured at *position* begins; None: not of ours.
@@ -165,8 +190,13 @@ class Stream:
 
     def insert_at(self, start: int, placed: Placed) -> None:
         """Take in a packet that :meth:`start_of` knows; a copy is not counted."""
-        self._timestamp = self._announced_timestamp + start - self._announced_position
-        accepted = self._insert(start, placed.payload, counts=not placed.repeated)
+        samples = _samples_of(placed.payload)
+        accepted = samples is not None and self._insert(
+            MediaPacket(start, samples, placed.payload), counts=not placed.repeated
+        )
+        if accepted:
+            since = start - self._announced_position
+            self._timestamp = self._announced_timestamp + since
         if not placed.repeated:
             self._received()
             self._counters.packets_discarded += not accepted
@@ -212,21 +242,16 @@ class Stream:
         self._announced_timestamp = announced
         self._announced_position = us_to_position(programme.clock_us)
 
-    def _position_of(self, rtp: RtpPacket) -> int:
+    def _unwrapped(self, timestamp: int) -> int:
         if self._timestamp is None:
             # FORMAT.md: later than the announced one, modulo 2**32.
-            elapsed = (rtp.timestamp - self._announced_timestamp) % (1 << 32)
-            self._timestamp = self._announced_timestamp + elapsed
-        else:
-            self._timestamp = unwrap(rtp.timestamp, self._timestamp, bits=32)
-        return self._announced_position + self._timestamp - self._announced_timestamp
+            elapsed = (timestamp - self._announced_timestamp) % (1 << 32)
+            return self._announced_timestamp + elapsed
+        return unwrap(timestamp, self._timestamp, bits=32)
 
-    def _insert(self, start: int, payload: bytes, *, counts: bool = True) -> bool:
+    def _insert(self, packet: MediaPacket, *, counts: bool = True) -> bool:
         """Hold a packet until it is read; return whether it will be."""
-        try:
-            packet = MediaPacket(start, packet_samples(payload), payload)
-        except OpusError:
-            return False
+        start = packet.timestamp
         if not self._started:
             self._started = True
             self._buffer.start(start - _BEHIND_FIRST_SAMPLES)
@@ -234,6 +259,7 @@ class Stream:
         if verdict is Verdict.ACCEPTED:
             end = start + packet.duration_samples
             self._newest_end = max(end, self._newest_end or end)
+        self._counters.packets_late += counts and verdict is Verdict.LATE
         if counts and verdict is not Verdict.TOO_FAR:
             # By its place, for each transport has sequence numbers of its own.
             number = (start - self._announced_position) // FRAME_SAMPLES
@@ -269,3 +295,11 @@ class Stream:
         if rendered.outcome is Outcome.SILENT:
             counters.silent_concealed_samples += samples
         self._in_gap = missing
+
+
+def _samples_of(payload: bytes) -> int | None:
+    """Return how long *payload* lasts; None when it is not Opus."""
+    try:
+        return packet_samples(payload)
+    except OpusError:
+        return None

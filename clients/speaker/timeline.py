@@ -78,14 +78,18 @@ class Timeline:
         """Nothing is heard from its instant on."""
         self._switch(us_to_position(message.from_us), None)
 
-    def insert(self, rtp: RtpPacket) -> None:
-        """Take in a packet; one that was not announced is counted and dropped."""
+    def insert(self, rtp: RtpPacket) -> int | None:
+        """Take in a packet; one that was not announced is counted and dropped.
+
+        Returns:
+            Its position, if it is of a programme known and can be played.
+        """
         stream = self._streams.get(rtp.ssrc)
         if stream is None:
             self._counters.packets_received += 1
             self._counters.packets_discarded += 1
-        else:
-            stream.insert(rtp)
+            return None
+        return stream.insert(rtp)
 
     def insert_at(self, placed: Placed) -> bool:
         """Take in a packet by its place; return whether it is of what is on air.
@@ -118,10 +122,35 @@ class Timeline:
             begin = self._switches[-1].position
             self._switch(begin if end is None else max(begin, end), None)
 
+    def next_heard(self, start: int, samples: int) -> Programme | None:
+        """Return what is heard first within *samples* from *start* on."""
+        for _, _, ssrc in self._segments(start, start + samples):
+            if ssrc is not None:
+                return self._streams[ssrc].programme
+        return None
+
+    def held_after(self, position: int) -> int:
+        """Return how many samples of what is heard at *position* came for later."""
+        heard = self._heard_at(position)
+        end = None if heard is None else self._streams[heard].newest_end
+        return 0 if end is None else max(0, end - position)
+
     def programme_at(self, position: int) -> Programme | None:
         """Return what is heard at *position*."""
         heard = self._heard_at(position)
         return None if heard is None else self._streams[heard].programme
+
+    @property
+    def speech(self) -> bool:
+        """Whether all that was read last is coded as speech."""
+        streams = self._streams.values()
+        return all(each.speech for each in streams if not each.fader.silent)
+
+    @property
+    def missing(self) -> bool:
+        """Whether all that was read last was made up to hide a gap."""
+        streams = self._streams.values()
+        return all(each.missing for each in streams if not each.fader.silent)
 
     @property
     def silent(self) -> bool:

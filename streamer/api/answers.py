@@ -103,6 +103,10 @@ class SpeakerInfo(Answer):
     last_seen_utc: Utc | None
     report: dict[str, int | str | None] | None
     "What it last said of itself; see `report` in streamer/wire/FORMAT.md."
+    extra_delay_ms: int
+    "It plays later than its neighbours by so much."
+    health: dict[str, int | str | bool | None] | None
+    "How it said it was, and when: see `health` in streamer/wire/FORMAT.md."
 
 
 class EnrolledSpeaker(SpeakerInfo):

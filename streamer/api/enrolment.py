@@ -24,7 +24,7 @@ from streamer.store.credentials import (
 )
 from streamer.store.errors import NotFoundError
 from streamer.store.records import Speaker
-from streamer.store.speakers import Speakers
+from streamer.store.speakers import Sighting, Speakers
 
 _NOBODY = "0" * 64
 
@@ -111,6 +111,8 @@ class SpeakerRegistry:
             connected=attendance.connections > 0,
             last_seen_utc=seen_utc,
             report=asdict(attendance.report) if attendance.report else None,
+            extra_delay_ms=speaker.extra_delay_ms,
+            health=_health_of(attendance) or _stored(speaker.health),
         )
 
     async def enrol(
@@ -136,7 +138,7 @@ class SpeakerRegistry:
         return speaker, str(credential)
 
     async def change(self, speaker_id: str, changes: Mapping[str, Any]) -> Speaker:
-        """Change name, zone or volume of a speaker, at once.
+        """Change name, zone, volume or delay of a speaker, at once.
 
         Raises:
             NotFoundError: There is no such speaker or zone.
@@ -194,8 +196,14 @@ class SpeakerRegistry:
         }
         news = heard_ns.items() - self._seen_ns.items()
         if news:
-            await self._records.seen({each: _utc_of(ns) for each, ns in news})
+            await self._records.seen(
+                {each: self._sighting(each, ns) for each, ns in news}
+            )
             self._seen_ns = heard_ns
+
+    def _sighting(self, speaker_id: str, heard_ns: int) -> Sighting:
+        attendance = self._presence.of(speaker_id) or Attendance()
+        return Sighting(_utc_of(heard_ns), _health_of(attendance))
 
     def _update(self, speaker: Speaker) -> None:
         for fanout in self._fanouts:
@@ -214,6 +222,7 @@ class SpeakerRegistry:
             volume_percent=speaker.volume_percent,
             playout_delay_ms=tuning.playout_delay_ms,
             emergency_volume_percent=tuning.emergency_volume_percent,
+            extra_delay_ms=speaker.extra_delay_ms,
         )
 
 
@@ -237,6 +246,18 @@ def tunings(tree: ZoneTree) -> dict[str, ZoneTuning]:
         )
         for zone in tree
     }
+
+
+def _health_of(attendance: Attendance) -> dict[str, Any] | None:
+    """Return what a speaker said last of itself, and when."""
+    if attendance.health is None:
+        return None
+    seen_utc = _utc_of(attendance.health_ns).isoformat(timespec="milliseconds")
+    return {"seen_utc": seen_utc, **asdict(attendance.health)}
+
+
+def _stored(health: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if health is None else dict(health)
 
 
 def _utc_of(instant_ns: int) -> datetime:

@@ -16,6 +16,7 @@ from streamer.store.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from streamer.studio.emergency import NotReadyError, TooManyMessagesError
 from streamer.studio.errors import (
     AlreadyEndedError,
     FileRefusedError,
@@ -43,6 +44,8 @@ _BY_TYPE: dict[type[Exception], tuple[int, str]] = {
     InvalidValueError: (422, "invalid-request"),
     StoreUnavailableError: (503, "database-unavailable"),
     ScheduleFullError: (409, "schedule-full"),
+    NotReadyError: (409, "message-not-ready"),
+    TooManyMessagesError: (409, "too-many-messages"),
 }
 _BY_SLUG = {
     "file-too-large": 413,

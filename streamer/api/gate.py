@@ -28,6 +28,8 @@ WHIP_PREFIX = "/whip"
 WHEP_PREFIX = "/whep"
 "Its routes let in who shows a speaker's credential, or nothing where it is public."
 PUBLIC_PREFIX = "/api/v1/public/"
+SPEAKER_PREFIX = "/api/v1/speaker/"
+"Its routes let in who shows a speaker's credential, and nobody else."
 
 FOREIGN_PREFIXES = (WHIP_PREFIX, WHEP_PREFIX, PUBLIC_PREFIX)
 "Of use to pages from elsewhere, too."
@@ -166,7 +168,8 @@ def _is_open(scope: Scope) -> bool:
     path: str = scope["path"]
     if scope["method"] == "OPTIONS":  # a browser's preflight carries no token
         return path.startswith(FOREIGN_PREFIXES)
-    is_open = path == HEALTH_PATH or path.startswith((WHEP_PREFIX, PUBLIC_PREFIX))
+    own = (WHEP_PREFIX, PUBLIC_PREFIX, SPEAKER_PREFIX)
+    is_open = path == HEALTH_PATH or path.startswith(own)
     return is_open or _is_page(scope)
 
 

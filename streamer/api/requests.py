@@ -81,6 +81,7 @@ class SpeakerChange(Request):
     name: Name | None = None
     zone_id: Id | None = None
     volume_percent: Volume | None = None
+    extra_delay_ms: Annotated[int, Field(ge=0, le=1000)] | None = None
 
 
 class FileSource(Request):

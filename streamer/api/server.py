@@ -14,6 +14,7 @@ from streamer.api.routes import (
     air,
     broadcasts,
     coverage,
+    emergency,
     files,
     health,
     log,
@@ -23,6 +24,7 @@ from streamer.api.routes import (
     recordings,
     schedule,
     server,
+    speaker,
     speakers,
     tokens,
     whep,
@@ -51,7 +53,7 @@ def build(services: Services, *, pages_directory: Path) -> ASGIApp:
         app.include_router(module.router, prefix=API_PREFIX)
     for router in (log.router, log.exports, coverage.router):
         app.include_router(router, prefix=API_PREFIX)
-    for rules in (air, schedule, policies):
+    for rules in (air, schedule, policies, emergency, speaker):
         app.include_router(rules.router, prefix=API_PREFIX)
     app.include_router(whip.router)
     app.include_router(health.router)

@@ -14,11 +14,23 @@ from streamer.api.zonekeeper import ZoneKeeper
 from streamer.fanout.webrtc.listeners import WebRtcListeners
 from streamer.metrics import Metrics
 from streamer.store.store import Store
+from streamer.studio.emergency import EmergencyDesk
 from streamer.studio.files import FileLibrary
 from streamer.studio.journal import StoreJournal
+from streamer.studio.manifests import Manifests
 from streamer.studio.planning import Planning
 from streamer.studio.policies import PolicyKeeper
+from streamer.studio.renditions import Renditions
 from streamer.studio.studio import Studio
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What speakers hold, to do without the server."""
+
+    manifests: Manifests
+    renditions: Renditions
+    desk: EmergencyDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +59,5 @@ class Services:
     "None where no schedule is kept."
     policies: PolicyKeeper | None = None
     "None where zones have no policies."
+    holding: Holding | None = None
+    "None where speakers hold nothing."

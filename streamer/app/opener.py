@@ -58,6 +58,7 @@ class Opener:
         recordings_directory: Where recordings are.
         whip: The microphones.
         reach: Where stations may be that are relayed.
+        patience_s: How long reading from a disk may wait; more where nothing is live.
     """
 
     def __init__(
@@ -67,11 +68,14 @@ class Opener:
         whip: WhipServer,
         *,
         reach: Reach = Reach.PUBLIC,
+        patience_s: float = 0.005,
     ) -> None:
         self._files = files
         self._recordings = recordings_directory
         self._whip = whip
         self._relaying = RelaySettings(reach=reach)
+        self._patience_s = patience_s
+        self._open_file = partial(FileSource.open, patience_s=patience_s)
 
     async def open(self, wanted: Any) -> Source:
         """Return the source, ready to be read."""
@@ -92,10 +96,10 @@ class Opener:
         """Return what opens a source that comes from this machine's disk."""
         match wanted:
             case requests.FileSource():
-                return partial(FileSource.open, self._file(wanted.file_id))
+                return partial(self._open_file, self._file(wanted.file_id))
             case RecordingPart():
                 return partial(
-                    FileSource.open,
+                    self._open_file,
                     self._recording(wanted.broadcast_id),
                     start_samples=wanted.start_samples,
                     stop_samples=wanted.stop_samples,
@@ -135,7 +139,8 @@ class Opener:
             items,
             slot_samples=None if start.slot_s is None else _samples(start.slot_s),
             overrun=Overrun.SKIP if is_skipping else Overrun.FADE,
-            filler=partial(FileSource.open, filler) if filler else None,
+            filler=partial(self._open_file, filler) if filler else None,
+            patience_s=self._patience_s,
         )
 
     def _left(self, start: ScheduledStart) -> tuple[tuple[Item, ...], float]:
@@ -165,14 +170,14 @@ class Opener:
                 seconds = self._files.duration_s(item.file_id)
                 length = None if seconds is None else _samples(seconds - offset_s)
                 opener: Open = partial(
-                    FileSource.open,
+                    self._open_file,
                     self._file(item.file_id),
                     start_samples=_samples(offset_s),
                 )
                 return PlayListItem(item.file_id, opener, length)
             case RecordingItem():
                 path = self._recording(item.broadcast_id)
-                return PlayListItem(item.broadcast_id, partial(FileSource.open, path))
+                return PlayListItem(item.broadcast_id, partial(self._open_file, path))
             case ToneItem():
                 left_s = item.duration_s - offset_s
                 tone = partial(ToneSource, item.pattern, left_s)

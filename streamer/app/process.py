@@ -20,6 +20,7 @@ import uvloop
 from streamer.api.tokens import TokenRegistry
 from streamer.app.directory import DataDirectory, DirectoryInUseError
 from streamer.app.server import LoacastServer, database_url
+from streamer.app.signingkey import SigningKeyError
 from streamer.config import Config
 from streamer.store.errors import StoreError
 from streamer.store.store import Store
@@ -71,7 +72,7 @@ def _run(main: Coroutine[Any, Any, None]) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main)
-    except (DirectoryInUseError, StoreError, OSError) as error:
+    except (DirectoryInUseError, SigningKeyError, StoreError, OSError) as error:
         print(f"loacast: {_reason(error)}", file=sys.stderr)
         return EXIT_FAILURE
     return EXIT_OK

@@ -12,6 +12,8 @@ from streamer.air.timetable import OutcomeKind
 from streamer.api.plans import owner_now
 from streamer.api.tokens import TokenRegistry
 from streamer.store.asrunevents import AsRunFilter
+from streamer.store.columns import us_of_utc
+from streamer.store.identifiers import planned_id
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
 from streamer.studio.admission import rule_of
@@ -95,6 +97,10 @@ def request_of(wanted: ScheduledStart) -> BroadcastRequest:
             "late_s": wanted.late_s,
             **_going_on(wanted),
         },
+        # What goes on is another broadcast than the one that was cut off.
+        broadcast_id=None
+        if wanted.goes_on
+        else planned_id(entry.id, us_of_utc(wanted.start_utc)),
     )
 
 

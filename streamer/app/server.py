@@ -26,15 +26,19 @@ from streamer.api.services import Services
 from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
 from streamer.app.directory import DataDirectory
+from streamer.app.holding import Parts, hold
 from streamer.app.http import HttpServer, listening_socket
+from streamer.app.lastseen import LastSeen
 from streamer.app.logbook import head_path
 from streamer.app.opener import Opener
 from streamer.app.replays import take_up_replays
 from streamer.app.schedule import keep_schedule
+from streamer.app.signingkey import SigningKey, load_or_create
 from streamer.app.sources import Prober, WhipMicrophones
 from streamer.app.webrtc import keep_rights, open_port
 from streamer.bus.in_process import InProcessBus
 from streamer.config import Config
+from streamer.fanout.announce import Host
 from streamer.fanout.hub import Hub
 from streamer.fanout.presence import Presence
 from streamer.fanout.uring import SendRing
@@ -42,11 +46,12 @@ from streamer.fanout.webrtc.port import WebRtcServer
 from streamer.fanout.websocket import Endpoint, WebSocketServer
 from streamer.metrics import LoopLateness, Metrics
 from streamer.programme.programme import ProgrammeSettings
+from streamer.store.columns import us_of_utc
 from streamer.store.database import sqlite_url
-from streamer.store.errors import StoreError
 from streamer.store.records import Role
 from streamer.store.store import Store
 from streamer.studio.admission import Admission
+from streamer.studio.adoption import Adopting
 from streamer.studio.files import FileLibrary, FileLimits
 from streamer.studio.journal import StoreJournal, utc_of
 from streamer.studio.policies import PolicyKeeper
@@ -55,7 +60,8 @@ from streamer.studio.receiptwriter import ReceiptWriter
 from streamer.studio.studio import Studio
 
 ADMIN_NAME = "admin"
-LAST_SEEN_INTERVAL_S = 30
+READ_PATIENCE_S = 5.0
+"Where a file is read as fast as the disk gives it, and nobody listens."
 PAGES_DIRECTORY = Path(streamer.__file__).parents[1] / "clients" / "web"
 
 logger = logging.getLogger(__name__)
@@ -69,6 +75,7 @@ class LoacastServer:
         self._stack = AsyncExitStack()
         self.bus = InProcessBus()
         self.hub: Hub
+        self._key: SigningKey
         self.services: Services
         self.admin_token: str | None = None
         "Set when this was the first start; shown once, stored nowhere."
@@ -118,10 +125,11 @@ class LoacastServer:
         stack.enter_context(DataDirectory(config.data_directory))
         sock = stack.enter_context(listening_socket(config.host, config.api_port))
         self.api_port = sock.getsockname()[1]
+        self._key = await asyncio.to_thread(load_or_create, config.signing_key_path)
         store = Store(database_url(config), head_path=head_path(config))
         await stack.enter_async_context(store)
         self.services = await self._build(stack, store)
-        await stack.enter_async_context(_LastSeen(self.services.speakers))
+        await stack.enter_async_context(LastSeen(self.services.speakers))
         await keep_rights(stack, self.services)
         app = api.build(self.services, pages_directory=PAGES_DIRECTORY)
         await stack.enter_async_context(HttpServer(app, sock))
@@ -145,7 +153,8 @@ class LoacastServer:
         )
         alive_utc = await store.broadcasts.last_beat()
         await stack.enter_async_context(journal)
-        receipts = ReceiptWriter(store.receipts.put, utc_of=utc_of)
+        adopting = Adopting(store, lambda: studio.tree, journal.note)
+        receipts = ReceiptWriter(adopting.put, utc_of=utc_of)
         await stack.enter_async_context(receipts)
         presence = await self._open_stream_port(stack, hub, speakers, metrics, receipts)
         listeners = None
@@ -168,9 +177,7 @@ class LoacastServer:
         )
         await stack.enter_async_context(studio)
         await take_up_replays(stack, store.asrun, studio, journal, alive_utc=alive_utc)
-        census = Census(hub, studio, webrtc=listeners)
-        metrics.watch_listeners("websocket", census.listeners_by_zone)
-        metrics.watch_programmes(census.programmes_by_class)
+        planning = await keep_schedule(stack, store, studio, journal, tokens)
         return Services(
             name=config.name,
             stream_port=self.stream_port,
@@ -178,7 +185,7 @@ class LoacastServer:
             store=store,
             studio=studio,
             journal=journal,
-            census=census,
+            census=_counted(Census(hub, studio, webrtc=listeners), metrics),
             tokens=tokens,
             speakers=speakers,
             zones=ZoneKeeper(store.zones, studio, speakers),
@@ -188,8 +195,21 @@ class LoacastServer:
             public_zones=PublicZones(studio),
             listeners=listeners,
             webrtc_port=self.webrtc.port if self.webrtc else None,
-            planning=await keep_schedule(stack, store, studio, journal, tokens),
+            planning=planning,
             policies=policies,
+            holding=await hold(
+                stack,
+                Parts(
+                    config=config,
+                    store=store,
+                    hub=hub,
+                    studio=studio,
+                    planning=planning,
+                    opener=Opener(files, recordings, whip, patience_s=READ_PATIENCE_S),
+                    key=self._key,
+                    settings=self._settings(),
+                ),
+            ),
         )
 
     async def _tokens(self, store: Store) -> TokenRegistry:
@@ -209,7 +229,12 @@ class LoacastServer:
             clock_ns=time.monotonic_ns,
             defer=loop.call_soon,
             metrics=metrics,
-            whep_port=self.api_port if self.config.webrtc else None,
+            host=Host(
+                whep_port=self.api_port if self.config.webrtc else None,
+                api_port=self.api_port,
+                clock_utc_us=lambda: us_of_utc(utc_of(0)),
+                signing_key=self._key.public,
+            ),
             ring=ring,
         )
         self.bus.subscribe(hub)
@@ -247,44 +272,26 @@ class LoacastServer:
             limits=FileLimits(config.max_file_bytes, config.max_files),
         )
 
-    def _production(self, metrics: Metrics) -> Production:
+    def _settings(self) -> ProgrammeSettings:
         config = self.config
-        settings = ProgrammeSettings(
+        return ProgrammeSettings(
             bitrate_bps=config.bitrate_bps,
             complexity=config.complexity,
             in_band_fec=config.in_band_fec,
             expected_loss_percent=config.expected_loss_percent,
         )
+
+    def _production(self, metrics: Metrics) -> Production:
+        config = self.config
         directory = config.effective_recordings_directory if config.record else None
-        return Production(settings, directory, metrics)
+        return Production(self._settings(), directory, metrics)
 
 
-class _LastSeen:
-    """Stores now and then, in one write, when speakers were last heard of."""
-
-    def __init__(self, speakers: SpeakerRegistry) -> None:
-        self._speakers = speakers
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="last seen")
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        await self._write()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(LAST_SEEN_INTERVAL_S)
-            await self._write()
-
-    async def _write(self) -> None:
-        try:
-            await self._speakers.write_last_seen()
-        except StoreError as error:
-            logger.warning("when speakers were last seen is not stored: %s", error)
+def _counted(census: Census, metrics: Metrics) -> Census:
+    """Let *metrics* show *census*; return it."""
+    metrics.watch_listeners("websocket", census.listeners_by_zone)
+    metrics.watch_programmes(census.programmes_by_class)
+    return census
 
 
 def open_ring() -> SendRing | None:

@@ -54,6 +54,7 @@ async def open_port(
         port=config.effective_webrtc_port,
         addresses=given or own_addresses(host),
         max_peers=config.max_webrtc_listeners,
+        red_distances=config.red_distances,
     )
     public = config.max_webrtc_listeners * (100 - RESERVED_PERCENT) // 100
     listeners = WebRtcListeners(port, presence=presence, limits=Limits(max(1, public)))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from streamer.bus.bus import OnAir
 from streamer.fanout.frames import text_frame
 from streamer.fanout.listener import ListenerIdentity
@@ -15,11 +18,33 @@ from streamer.wire.control import (
 from streamer.wire.rtp import OPUS_PAYLOAD_TYPE
 
 
-def welcome(
-    identity: ListenerIdentity, *, ptime_ms: int, whep_port: int | None = None
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What listeners are told of the server."""
+
+    whep_port: int | None = None
+    "TCP; None where there is no WebRTC."
+    api_port: int | None = None
+    clock_utc_us: Callable[[], int | None] = lambda: None
+    "UTC at which the media clock was at 0, by what the wall clock says now."
+    signing_key: str | None = None
+    "Of its documents, in base64."
+
+
+NOBODY = Host()
+
+
+def welcome(identity: ListenerIdentity, *, ptime_ms: int, host: Host = NOBODY) -> bytes:
     """Return the frame that tells a listener who and where it is."""
-    message = Welcome(identity.speaker_id, identity.zone_id, ptime_ms, whep_port)
+    message = Welcome(
+        identity.speaker_id,
+        identity.zone_id,
+        ptime_ms,
+        whep_port=host.whep_port,
+        api_port=host.api_port,
+        clock_utc_us=host.clock_utc_us(),
+        signing_key=host.signing_key,
+    )
     return text_frame(serialize(message))
 
 
@@ -29,6 +54,7 @@ def settings(identity: ListenerIdentity) -> bytes:
         identity.volume_percent,
         identity.playout_delay_ms,
         identity.emergency_volume_percent,
+        identity.extra_delay_ms or None,
     )
     return text_frame(serialize(message))
 

@@ -16,6 +16,7 @@ from streamer.fanout.listener import ListenerIdentity
 from streamer.fanout.presence import Attendance
 from streamer.fanout.ratelimit import TokenBucket
 from streamer.wire.control import Goodbye, Report, serialize
+from streamer.wire.health import Health
 
 CLOSE_TIMEOUT_S = 3
 MAX_UNSENT_BYTES = 256 * 1024  # far above any burst: the peer pings and never reads
@@ -139,10 +140,14 @@ class WebSocketListener:
         ):
             self.close(FLOOD)
 
-    def note(self, report: Report) -> None:
-        """Keep the speaker's last report."""
-        self._attendance.report = report
-        self._attendance.report_ns = self.received_ns
+    def note(self, message: Report | Health) -> None:
+        """Keep what the speaker said last of itself."""
+        if isinstance(message, Report):
+            self._attendance.report = message
+            self._attendance.report_ns = self.received_ns
+        else:
+            self._attendance.health = message
+            self._attendance.health_ns = self.received_ns
 
     def on_closing(self) -> None:
         """Note that nothing may be written any more."""

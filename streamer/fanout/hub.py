@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout import endings
-from streamer.fanout.announce import announcement, settings, welcome
+from streamer.fanout.announce import NOBODY, Host, announcement, settings, welcome
 from streamer.fanout.carried import NOTHING, Carried, Parcel, Tail, pack
 from streamer.fanout.delivery import TRANSPORT, Defer, Delivery, Ring
 from streamer.fanout.endings import Ending
@@ -36,7 +36,7 @@ class Hub:
         clock_ns: The server's media clock.
         defer: ``loop.call_soon``: runs a callback in the loop's next iteration.
         metrics: Where it counts.
-        whep_port: What listeners are told of WebRTC.
+        host: What listeners are told of the server.
         ring: Sends to many sockets at once; None: one by one. The caller closes it.
     """
 
@@ -46,10 +46,10 @@ class Hub:
         clock_ns: Callable[[], int],
         defer: Defer,
         metrics: Metrics,
-        whep_port: int | None = None,
+        host: Host = NOBODY,
         ring: Ring | None = None,
     ) -> None:
-        self._welcome = partial(welcome, whep_port=whep_port)
+        self._welcome = partial(welcome, host=host)
         self._clock_ns = clock_ns
         self._metrics = metrics
         self._skipped = metrics.packets_skipped.labels(TRANSPORT)
@@ -122,6 +122,15 @@ class Hub:
         bring = self._hold_up if self._delivery.is_stalled(member) else self._catch_up
         bring(member)
 
+    def tell(self, zone_ids: Iterable[str], control: bytes) -> None:
+        """Send a control message to those who listen in these very zones.
+
+        One whose link is stalled does not get it: say nothing that must arrive.
+        """
+        for zone_id in zone_ids:
+            members = [m for m in self._roster.zone(zone_id).members if not m.behind]
+            self._delivery.fan_out(Group(members), Parcel(control))
+
     def revoke(self, speaker_id: str) -> None:
         """Close the connections of a speaker that may no longer listen."""
         for member in self._roster.of_speaker(speaker_id):
@@ -144,7 +153,10 @@ class Hub:
             else:
                 self._catch_up(member)
         while self._replaced and self._replaced[0][0] <= now_ns:
-            self._end(self._replaced.popleft()[1], endings.REPLACED)
+            member = self._replaced.popleft()[1]
+            # Unless the newer one has gone meanwhile: then there is no other box.
+            if self._roster.of_speaker(member.identity.speaker_id)[-1:] != (member,):
+                self._end(member, endings.REPLACED)
 
     def on_packet(self, packet: ProgrammePacket) -> None:
         """Send *packet*, alone or bundled, to those who are due it."""

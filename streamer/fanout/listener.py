@@ -19,6 +19,8 @@ class ListenerIdentity:
     playout_delay_ms: int
     emergency_volume_percent: int | None = None
     "Floor of the volume while an emergency is heard; None: there is none."
+    extra_delay_ms: int = 0
+    "This speaker plays later than its neighbours by so much."
 
 
 class Listener(Protocol):

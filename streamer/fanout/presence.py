@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamer.wire.control import Report
+from streamer.wire.health import Health
 
 
 @dataclass(slots=True)
@@ -17,6 +18,9 @@ class Attendance:
     report: Report | None = None
     "The last one."
     report_ns: int = 0
+    health: Health | None = None
+    "The last one."
+    health_ns: int = 0
 
 
 class Presence:

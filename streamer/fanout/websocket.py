@@ -50,6 +50,7 @@ from streamer.wire.control import (
     serialize,
 )
 from streamer.wire.errors import RemoteWireError
+from streamer.wire.health import Health
 
 BACKLOG = 4096  # a province's speakers come back within a second
 SILENCE_LIMIT_NS = 28_000_000_000
@@ -60,7 +61,8 @@ RETURNS_PER_SECOND = 300
 # Accepted sockets inherit these from the listening one (tcp(7), Linux).
 _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    # Unsent bytes the kernel takes before it says "full": 0.7 s at 32 kb/s.
+    # Unsent bytes the kernel takes before it says "full": 0.7 s at 32 kb/s. It fills
+    # its last buffer beyond them: 4.9 kB were seen, and no fewer with a lower mark.
     (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 4096),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000),
     # Fixed, so that the kernel's autotuning does not grow it to megabytes.
@@ -260,6 +262,8 @@ class WebSocketServer:
             case Report():
                 listener.note(message)
                 self._on_report(listener.identity.speaker_id, message)
+            case Health():
+                listener.note(message)
             case Receipt():
                 self._on_receipt(self._hub.identity_of(listener), message)
 

@@ -33,6 +33,8 @@ class AsRunKind(StrEnum):
     "It is not heard there now: another one is, or a silence holds."
     RESUMED = "resumed"
     "It is heard there again."
+    CACHED = "cached"
+    "Speakers played it by themselves; no server had it on the air."
     ENDED = "ended"
     "With zones: it is over there. Without: it is over, and the cause says why."
     HELD = "held"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Container
@@ -22,6 +23,19 @@ def new_id(random_bytes: RandomBytes) -> str:
     """Return a random id of lower-case letters and the digits 2 to 7 (RFC 4648, 6)."""
     # Five bits a character; seven bytes are the least that hold fifty bits.
     return base64.b32encode(random_bytes(7)).decode().lower()[:ID_CHARACTERS]
+
+
+def planned_id(entry_id: str, start_us: int) -> str:
+    """Return the id of the broadcast that a start of an entry of the schedule is.
+
+    It is known beforehand, so a speaker that plays it by itself calls it the same.
+
+    Args:
+        entry_id: Of the entry.
+        start_us: The start, in microseconds since 1970.
+    """
+    digest = hashlib.sha256(f"{entry_id} {start_us}".encode()).digest()
+    return new_id(lambda count: digest[:count])
 
 
 def slug(name: str) -> str:

@@ -6,9 +6,11 @@ A field is a column of the same name; `*_utc` are aware datetimes. Zones are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from streamer.air.priority import Origin
 from streamer.wire.control import ProgrammeClass
@@ -66,6 +68,10 @@ class Speaker:
 
     created_utc: datetime
     last_seen_utc: datetime | None = None
+    extra_delay_ms: int = 0
+    "It plays later than its neighbours by so much."
+    health: Mapping[str, Any] | None = None
+    "What it said of itself when it was last heard of; `seen_utc` says when."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,8 @@ speakers = sa.Table(
     sa.Column("secret_hash", HASH, nullable=False),
     sa.Column("created_utc", Utc, nullable=False),
     sa.Column("last_seen_utc", Utc),
+    sa.Column("extra_delay_ms", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("health", sa.JSON),
 )
 
 tokens = sa.Table(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,15 @@ from streamer.store.enrolments import Enrolment
 from streamer.store.records import Speaker
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When a speaker was heard of, and what it said of itself."""
+
+    seen_utc: datetime
+    health: Mapping[str, Any] | None = None
+    "None: nothing new; what is stored stays."
+
+
 class SpeakerChanges(TypedDict, total=False):
     """What `Speakers.update` can change; what is left out stays."""
 
@@ -23,6 +33,7 @@ class SpeakerChanges(TypedDict, total=False):
     zone_id: str
     volume_percent: int
     secret_hash: str
+    extra_delay_ms: int
 
 
 class Speakers(Collection[Speaker]):
@@ -91,17 +102,23 @@ class Speakers(Collection[Speaker]):
         )
         await enrolments.begin(connection, [moved])
 
-    async def seen(self, times_utc: Mapping[str, datetime]) -> None:
+    async def seen(self, news: Mapping[str, Sighting]) -> None:
         """Write when speakers were last seen; those that are gone are passed over."""
         columns = schema.speakers.c
         statement = (
             sa.update(schema.speakers)
             .where(columns.id == sa.bindparam("speaker_id"))
-            .values(last_seen_utc=sa.bindparam("seen_utc"))
+            .values(
+                last_seen_utc=sa.bindparam("seen_utc"),
+                health=sa.func.coalesce(
+                    sa.bindparam("said", type_=sa.JSON(none_as_null=True)),
+                    columns.health,
+                ),
+            )
         )
         rows = [
-            {"speaker_id": speaker_id, "seen_utc": time_utc}
-            for speaker_id, time_utc in sorted(times_utc.items())
+            {"speaker_id": speaker_id, "seen_utc": each.seen_utc, "said": each.health}
+            for speaker_id, each in sorted(news.items())
         ]
         async with self._database.writing() as connection:
             for chunk in chunks(rows):

@@ -14,6 +14,7 @@ from streamer.store.headfile import HeadFile
 from streamer.store.migrate import upgrade
 from streamer.store.outcomes import Outcomes
 from streamer.store.policies import Policies
+from streamer.store.promises import Promises, StoredMessages
 from streamer.store.receipts import Receipts
 from streamer.store.silences import Silences
 from streamer.store.speakers import Speakers
@@ -56,6 +57,8 @@ class Store:
         self.policies = Policies(self._database)
         self.timetable = Timetables(self._database)
         self.outcomes = Outcomes(self._database)
+        self.promises = Promises(self._database)
+        self.messages = StoredMessages(self._database)
 
     async def __aenter__(self) -> Self:
         """Open the database and migrate it.

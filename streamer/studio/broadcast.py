@@ -64,6 +64,8 @@ class BroadcastRequest:
     "Why it is aired if nobody asked for it just now: `schedule`, `replay`."
     more: Mapping[str, Any] = field(default_factory=dict)
     "For the as-run log, such as the schedule's entry."
+    broadcast_id: str | None = None
+    "Known beforehand, of what speakers may play by themselves; None: a new one."
 
 
 @dataclass(frozen=True, slots=True)

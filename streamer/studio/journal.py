@@ -237,6 +237,10 @@ class StoreJournal:
     def _put(self, what: str, live: Live, write: Write) -> None:
         self._writer.put(f"the {what} of broadcast {live.id}", write)
 
+    def note(self, event: AsRunEvent) -> None:
+        """Write something that the studio did not do."""
+        self._log(event)
+
     def _log(self, *events: AsRunEvent) -> None:
         # A write of its own: what is tried again must not be done twice.
         if events:

@@ -123,4 +123,5 @@ def replay_of(
             "to_sample": stop,
             "role": was.role,
         },
+        broadcast_id=None,
     )

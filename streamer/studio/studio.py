@@ -209,7 +209,7 @@ class Studio:
     ) -> Live:
         """Decide, announce and let it run; nothing awaits in here."""
         live = Live(
-            new_id(secrets.token_bytes),
+            request.broadcast_id or new_id(secrets.token_bytes),
             request,
             accepted_ns=accepted_ns,
             started_utc=datetime.now(UTC),

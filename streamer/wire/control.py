@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeVar, get_args
 
 from streamer.wire.errors import LocalWireError, RemoteWireError
+from streamer.wire.health import Health
 from streamer.wire.members import (
     Count,
     Kinds,
@@ -66,6 +67,12 @@ class Welcome:
     "Audio per binary message, as asked for."
     whep_port: int | None = None
     "TCP port where the server takes WHEP offers; None: it has no WebRTC."
+    api_port: int | None = None
+    "TCP port of the server's API, on the same host."
+    clock_utc_us: int | None = None
+    "UTC, in microseconds since 1970, at which the media clock was at 0."
+    signing_key: str | None = None
+    "Ed25519 key of the server's documents (RFC 8032), 32 bytes in base64."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Settings:
     "D: a sample captured at c is played at c + D on the server's clock."
     emergency_volume_percent: int | None = None
     "An emergency is played at no less, 0 to 100; None: at the volume, like all else."
+    extra_delay_ms: int | None = None
+    "This speaker plays later by so much, on top of D; 0 to 1000, None for 0."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,22 @@ class Goodbye:
     type: ClassVar[str] = "goodbye"
     reason: str
     retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestChanged:
+    """There is another manifest for the listener's zone: fetch it when convenient."""
+
+    type: ClassVar[str] = "manifest"
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A signed order, as `streamer.wire.documents` reads it."""
+
+    type: ClassVar[str] = "order"
+    signed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +224,10 @@ class Audio:
     enabled: bool
 
 
-ServerMessage = Welcome | Settings | Programme | Idle | Goodbye | Pong
-ListenerMessage = Ping | Report | Receipt | Audio
+ServerMessage = (
+    Welcome | Settings | Programme | Idle | Goodbye | ManifestChanged | Ordered | Pong
+)
+ListenerMessage = Ping | Report | Health | Receipt | Audio
 Message = ServerMessage | ListenerMessage
 
 _FROM_SERVER: tuple[type[ServerMessage], ...] = get_args(ServerMessage)

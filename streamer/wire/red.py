@@ -13,8 +13,7 @@ from streamer.wire.errors import LocalWireError, RemoteWireError
 MAX_OFFSET_SAMPLES = (1 << 14) - 1
 "A redundant block is at most 341 ms older than the primary one, at 48 kHz."
 MAX_BLOCK_BYTES = (1 << 10) - 1
-
-_REDUNDANT_HEADER_BYTES = 4
+REDUNDANT_HEADER_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +75,5 @@ def _parse_headers(payload: bytes) -> tuple[list[tuple[int, int, int]], int]:
             return [*headers, (first, 0, 0)], position + 1
         fields = int.from_bytes(payload[position + 1 : position + 4])
         headers.append((first & 0x7F, fields >> 10, fields & 0x3FF))
-        position += _REDUNDANT_HEADER_BYTES
+        position += REDUNDANT_HEADER_BYTES
     raise RemoteWireError("RED headers reach past the payload's end")

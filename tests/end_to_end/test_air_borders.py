@@ -13,9 +13,9 @@ import httpx
 import numpy as np
 import pytest
 
-from clients.speaker.app import Speaker
 from clients.speaker.device import wav_file
 from clients.speaker.policy import Transport
+from clients.speaker.speaker import Speaker
 from streamer.app.server import LoacastServer
 from streamer.media.frame import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from streamer.programme.chime import attention_signal

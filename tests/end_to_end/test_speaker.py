@@ -19,10 +19,11 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from clients.speaker.app import Speaker
 from clients.speaker.device import Device, null, wav_file
+from clients.speaker.speaker import Speaker
 from streamer.media.frame import FRAME_NS, SAMPLE_RATE_HZ
 from streamer.wire.control import (
     SUBPROTOCOL,
@@ -80,7 +81,7 @@ class TinyServer:
 
     def admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.attempts.append(monotonic_ns())
-        assert request.path == "/v1/listen?ptime_ms=20"
+        assert request.path.startswith("/v1/listen?ptime_ms=")
         if self.refuses or request.headers["Authorization"] != f"Bearer {CREDENTIAL}":
             return connection.respond(HTTPStatus.UNAUTHORIZED, "no\n")
         return None
@@ -279,6 +280,67 @@ async def test_comes_back_after_its_server_was_killed(tmp_path: Path) -> None:
     assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
 
 
+async def test_makes_a_new_connection_before_it_breaks_a_frozen_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old path brings nothing any more; what is held lasts until the new one."""
+    monkeypatch.setattr("clients.speaker.standby.AUDIO_LIMIT_NS", 80_000_000)
+    monkeypatch.setattr("clients.speaker.standby.SPEAKING_NS", 60_000_000)
+    monkeypatch.setattr("clients.speaker.link.LOOK_PERIOD_S", 0.02)
+    async with (
+        running(TinyServer()) as server,
+        speaking(server, wav_file(tmp_path / "heard.wav")) as speaker,
+    ):
+        frozen = await server.connections.get()
+        await until(lambda: speaker.status.clock_synchronised)
+        programme = tape(UP, 10, ssrc=1, start_ns=server.now_ns())
+        announcement = programme.announcement(from_ns=programme.origin_ns)
+        await send(frozen, announcement)
+        freeze = programme.origin_ns + 900_000_000
+        await air(server, frozen, programme, until_ns=freeze)
+        server.answers_pings = False
+        alive = await asyncio.wait_for(server.connections.get(), 2)
+        server.answers_pings = True
+        assert frozen.state is State.OPEN  # it still stood when the other one came
+        await send(alive, announcement)
+        await air(server, alive, programme, resumed(server, programme))
+        await send(alive, Idle(programme.end_ns // 1000))
+        await play_out()
+        status = speaker.status
+        assert frozen.close_code == 1000  # closed by the speaker, in good order
+    assert (status.connections, status.takeovers) == (2, 1)
+    assert status.counters.concealed_samples == 0
+    assert status.counters.packets_lost == 0
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
+    errors = heard.errors(UP, programme, 10)
+    assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
+
+
+def resumed(server: TinyServer, programme: Tape) -> Network:
+    """A join: the last D of the programme and the pre-roll, then what is live."""
+    oldest_ns = server.now_ns() - (DELAY_MS + 80) * 1_000_000
+    return lambda indices: [i for i in indices if programme.captured_ns(i) > oldest_ns]
+
+
+async def test_a_second_connection_that_fails_harms_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clients.speaker.standby.AUDIO_LIMIT_NS", 80_000_000)
+    monkeypatch.setattr("clients.speaker.link.LOOK_PERIOD_S", 0.02)
+    async with running(TinyServer()) as server, speaking(server, null()) as speaker:
+        connection = await server.connections.get()
+        server.refuses = True
+        programme = tape(UP, 12, ssrc=1, start_ns=server.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await until(lambda: len(server.attempts) == 2)
+        await asyncio.sleep(0.3)
+        assert len(server.attempts) == 2  # refused: not again within a minute
+        await send(connection, Settings(40, 250))
+        await until(lambda: speaker.status.settings == Settings(40, 250))
+        assert (speaker.status.connections, speaker.status.takeovers) == (1, 0)
+        assert "refused the credential" in (speaker.status.last_mishap or "")
+
+
 async def test_a_refused_credential_is_said_and_not_hammered() -> None:
     async with (
         running(TinyServer(refuses=True)) as server,
@@ -303,10 +365,65 @@ async def test_obeys_the_hint_of_a_goodbye() -> None:
         assert "goodbye: shutdown" in (speaker.status.last_mishap or "")
 
 
+async def test_a_credential_revoked_while_playing_ends_in_silence(
+    tmp_path: Path,
+) -> None:
+    """What is held is played, then nothing, and nobody is hammered."""
+    async with (
+        running(TinyServer()) as server,
+        speaking(server, wav_file(tmp_path / "heard.wav")) as speaker,
+    ):
+        connection = await server.connections.get()
+        programme = tape(UP, 4, ssrc=1, start_ns=server.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await air(server, connection, programme)
+        server.refuses = True
+        await send(connection, Goodbye("revoked", 300_000))
+        await connection.close(1008, "revoked")
+        await play_out()
+        assert speaker.status.playing is None
+        assert "the credential is no longer good" in (speaker.status.last_mishap or "")
+        assert len(server.attempts) == 1
+        assert speaker.status.counters.concealed_samples == 0
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
+    errors = heard.errors(UP, programme, 4)
+    assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
+    assert not heard.pcm[-SAMPLE_RATE_HZ // 20 :].any()
+
+
+async def test_a_server_clock_that_steps_an_hour_is_learnt_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.speaker.conversation.PING_PERIOD_S", 0.05)
+    async with (
+        running(TinyServer()) as server,
+        speaking(server, wav_file(tmp_path / "heard.wav")) as speaker,
+    ):
+        connection = await server.connections.get()
+        await until(lambda: speaker.status.clock_synchronised)
+        before_ns = speaker.status.clock_offset_ns
+        server.shift_ns += 3_600 * 10**9
+        await until(
+            lambda: (
+                speaker.status.clock_offset_ns - before_ns > 3_599 * 10**9
+                and speaker.status.clock_synchronised
+            )
+        )
+        programme = tape(UP, 4, ssrc=1, start_ns=server.now_ns())
+        await send(connection, programme.announcement(from_ns=programme.origin_ns))
+        await air(server, connection, programme)
+        await send(connection, Idle(programme.end_ns // 1000))
+        await play_out()
+        assert speaker.status.connections == 1
+    heard = Heard.read(tmp_path / "heard.wav", server_shift_ns=server.shift_ns)
+    errors = heard.errors(UP, programme, 4)
+    assert all(error is not None and abs(error) <= TOLERANCE for error in errors)
+
+
 async def test_a_server_that_answers_no_ping_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("clients.speaker.link.SILENCE_LIMIT_S", 0.5)
+    monkeypatch.setattr("clients.speaker.conversation.SILENCE_LIMIT_S", 0.5)
     async with (
         running(TinyServer(answers_pings=False)) as server,
         speaking(server, null()) as speaker,
@@ -328,7 +445,7 @@ async def test_survives_nonsense_from_its_server() -> None:
 
 
 async def test_reports_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clients.speaker.link.REPORT_PERIOD_S", 0.5)
+    monkeypatch.setattr("clients.speaker.conversation.REPORT_PERIOD_S", 0.5)
     async with running(TinyServer()) as server, speaking(server, null()):
         connection = await server.connections.get()
         programme = tape(UP, 6, ssrc=9, start_ns=server.now_ns())
@@ -347,8 +464,8 @@ async def test_accounts_for_a_broadcast_once_the_link_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It ends while there is no link; what was sent just before may be lost."""
-    monkeypatch.setattr("clients.speaker.link.REPORT_PERIOD_S", 0.4)
-    monkeypatch.setattr("clients.speaker.link.RECEIPT_PERIOD_S", 0.1)
+    monkeypatch.setattr("clients.speaker.conversation.REPORT_PERIOD_S", 0.4)
+    monkeypatch.setattr("clients.speaker.conversation.RECEIPT_PERIOD_S", 0.1)
     async with running(TinyServer()) as server, speaking(server, null()):
         connection = await server.connections.get()
         programme = tape(UP, 4, ssrc=9, start_ns=server.now_ns())
@@ -376,7 +493,7 @@ async def test_accounts_for_a_broadcast_once_the_link_is_back(
 async def test_accounts_to_a_server_with_another_clock_without_instants(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("clients.speaker.link.RECEIPT_PERIOD_S", 0.1)
+    monkeypatch.setattr("clients.speaker.conversation.RECEIPT_PERIOD_S", 0.1)
     async with running(TinyServer()) as killed:
         stack = speaking(killed, null())
         await stack.__aenter__()

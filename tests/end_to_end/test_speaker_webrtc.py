@@ -21,9 +21,9 @@ import aioice.ice
 import numpy as np
 import pytest
 
-from clients.speaker.app import Speaker
 from clients.speaker.device import wav_file
 from clients.speaker.policy import Transport
+from clients.speaker.speaker import Speaker
 from streamer.air.zones import ZoneLevel
 from streamer.app.server import LoacastServer
 from streamer.bus.bus import AirChange, OnAir, Switch

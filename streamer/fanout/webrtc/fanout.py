@@ -54,6 +54,7 @@ class WebRtcFanout:
         cname: str,
         descriptor: Callable[[], int],
         counters: Counters,
+        red_distances: tuple[int, ...] = (1,),
     ) -> None:
         """Prepare.
 
@@ -62,11 +63,13 @@ class WebRtcFanout:
             cname: Of the server (RFC 7022).
             descriptor: Gives the UDP socket's.
             counters: Told once per packet.
+            red_distances: Which earlier packets each one repeats, to peers with RED.
         """
         self._ssrc = ssrc
         self._cname = cname
         self._descriptor = descriptor
         self._counters = counters
+        self._red_distances = tuple(sorted(set(red_distances)))
         self._streams: dict[int, Stream] = {}
         self._heard: dict[str, int] = {}
         self._takes: dict[str, int] = {}
@@ -89,7 +92,9 @@ class WebRtcFanout:
         """Move listeners as the air says."""
         for on_air in change.started:
             watched = self._cuts_in(on_air, change.switches)
-            self._streams[on_air.ssrc] = Stream(on_air, self._ssrc, watched=watched)
+            self._streams[on_air.ssrc] = Stream(
+                on_air, self._ssrc, self._red_distances, watched=watched
+            )
             self._takes[on_air.broadcast_id] = on_air.ssrc
         for switch in change.switches:
             for zone_id in switch.zone_ids:

@@ -55,6 +55,7 @@ class WebRtcServer:
         port: int,
         addresses: Sequence[str],
         max_peers: int = 10_000,
+        red_distances: tuple[int, ...] = (1,),
     ) -> None:
         """Prepare.
 
@@ -66,6 +67,7 @@ class WebRtcServer:
             addresses: What peers reach us by: the machine's own addresses, or the
                 public one of the NAT before it.
             max_peers: More are refused.
+            red_distances: See `WebRtcFanout`.
         """
         self._context = context
         self._host = host
@@ -84,6 +86,7 @@ class WebRtcServer:
             cname=self._cname,
             descriptor=self._descriptor,
             counters=counters,
+            red_distances=red_distances,
         )
 
     async def __aenter__(self) -> Self:

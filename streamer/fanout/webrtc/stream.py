@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -14,6 +15,8 @@ from streamer.wire.rtp import HEADER_BYTES
 
 KEPT_PACKETS = 100
 "Two seconds: later a retransmission would come too late anyway."
+MAX_RED_BYTES = 1_200
+"Of a payload with copies: it must fit the smallest path's packet (RFC 9000, 14.1)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Stream:
     on_air: OnAir
     ssrc: int
     "Of every peer's stream."
+    red_distances: tuple[int, ...] = (1,)
+    "How many packets earlier those are that a packet repeats; ascending."
     has_ended: bool = False
     "No packet follows; those that it had can still be asked for."
     watched: bool = False
@@ -78,10 +83,20 @@ class Stream:
         return self.kept[position] if 0 <= position < len(self.kept) else None
 
     def _red(self, payload: bytes, second_byte: int) -> bytes:
-        """The newest frame with the one before it (RFC 2198, section 3)."""
+        """The newest frame, and the earlier ones that it is to repeat (RFC 2198)."""
         payload_type = second_byte & 0x7F
-        primary = red.RedBlock(payload_type, 0, payload)
-        if not self.kept or len(previous := self.kept[-1].plain.payload) > 1023:
-            return red.serialize([primary])
-        copy = red.RedBlock(payload_type, FRAME_SAMPLES, previous)
-        return red.serialize([copy, primary])
+        blocks = [red.RedBlock(payload_type, 0, payload)]
+        room_bytes = MAX_RED_BYTES - len(payload)
+        for distance, earlier in self._earlier():
+            room_bytes -= red.REDUNDANT_HEADER_BYTES + len(earlier)
+            if room_bytes > 0 and len(earlier) <= red.MAX_BLOCK_BYTES:
+                offset = distance * FRAME_SAMPLES
+                blocks.append(red.RedBlock(payload_type, offset, earlier))
+        # RFC 2198, section 4, shows the oldest first; the primary is the last.
+        return red.serialize(blocks[::-1])
+
+    def _earlier(self) -> Iterator[tuple[int, bytes]]:
+        """Yield distance and payload of the packets to be repeated, nearest first."""
+        for distance in self.red_distances:
+            if distance <= len(self.kept):
+                yield distance, self.kept[-distance].plain.payload

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import wave
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from time import monotonic_ns
 
 import numpy as np
 import pytest
 
 from clients.speaker.app import EXIT_USAGE, SpeakerConfig, main, make_device
-from clients.speaker.device import WavSink, elapsed_ns, rendered
+from clients.speaker.device import WavSink, elapsed_ns, rendered, wav_file
 from clients.speaker.soundcard import DacClock
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 
@@ -119,3 +123,86 @@ def test_a_url_of_no_websocket_is_said_at_once(
     config = SpeakerConfig("http://h:8081/v1/listen", "secret", output="null")
     assert main(config) == EXIT_USAGE
     assert "http://h:8081" in caplog.text
+
+
+class TestAnOutputThatFails:
+    """A full or missing disk: said, tried again, and never late."""
+
+    def test_a_missing_directory_is_tried_again_at_the_right_place(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("clients.speaker.device.RETRY_NS", 100_000_000)
+        path = tmp_path / "later" / "heard.wav"
+        device = wav_file(path, block_samples=480)
+        device.start(lambda samples, _: ramp(samples))
+        wait_for(lambda: not device.sounding)
+        path.parent.mkdir()
+        wait_for(lambda: device.sounding)
+        device.stop()
+        assert len(read(path)) % 480 == 0
+
+    def test_a_full_disk_keeps_what_it_has_and_goes_on_with_a_hole(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "heard.wav"
+        sink = WavSink(path)
+        sink.open(1_000_000_000, 0.0)
+        sink.write(ramp(960))
+        sink.close()  # as the device does when a write failed
+        sink.open(1_000_000_000 + 60_000_000, 0.0)  # 40 ms were missed
+        sink.write(ramp(960))
+        sink.close()
+        heard = read(path)
+        assert len(heard) == 3 * 960 + 960
+        assert not heard[960 : 3 * 960].any()
+        np.testing.assert_allclose(heard[3 * 960 :], ramp(960), atol=1e-4)
+
+    def test_a_device_that_is_full_is_said_once_and_does_not_stop_the_sound(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr("clients.speaker.device.RETRY_NS", 50_000_000)
+        path = tmp_path / "heard.wav"
+        path.symlink_to("/dev/full")  # takes nothing: ENOSPC (full(4))
+        device = wav_file(path, block_samples=4_800)
+        blocks: list[int] = []
+
+        def render(samples: int, local_ns: int) -> Pcm:
+            blocks.append(local_ns)
+            return ramp(samples)
+
+        device.start(render)
+        wait_for(lambda: len(blocks) > 6)
+        assert not device.sounding
+        path.unlink()
+        wait_for(lambda: device.sounding)
+        device.stop()
+        # It was asked for each block in its time, whatever the disk did.
+        steps = np.diff(blocks)
+        assert np.all(np.abs(steps - 100_000_000) <= 1)
+        failures = [r for r in caplog.records if "the output failed" in r.message]
+        assert len(failures) == 1
+
+    def test_a_thread_that_hangs_does_not_keep_the_process(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("clients.speaker.device.STOP_TIMEOUT_S", 0.1)
+        path = tmp_path / "heard.wav"
+        os.mkfifo(path)  # opening it waits for a reader that never comes
+        device = wav_file(path)
+        device.start(lambda samples, _: ramp(samples))
+        wait_for(lambda: device.beat_ns > 0)
+        beat_ns = device.beat_ns
+        device.stop()
+        assert device.beat_ns == beat_ns
+        with path.open("rb") as reader:  # let it go
+            reader.read()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline_ns = monotonic_ns() + 5_000_000_000
+    while not condition():
+        assert monotonic_ns() < deadline_ns
+        Event().wait(0.005)

@@ -6,6 +6,7 @@ import random
 import socket
 import ssl
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.http11 import Response
 
 from clients.speaker.backoff import BASE_S, CAP_S, MAX_HINT_S, REFUSED_S, Backoff
-from clients.speaker.link import Address
+from clients.speaker.handshake import Address
 from clients.speaker.mishaps import Mishap, explain
 
 
@@ -69,6 +70,42 @@ class TestBackoff:
             arrivals.append(sum(backoff.delay_s() for _ in range(4)))
         busiest = max(sum(s <= a < s + 1 for a in arrivals) for s in range(40))
         assert busiest < 1.3 * 3_000 / 12
+
+    def test_ten_thousand_are_back_in_a_minute_and_never_as_a_herd(self) -> None:
+        """Row 9 of research/speaker.md: at most 1.3 N/W a second, 95 % in 60 s.
+
+        A server that restarts names each of N speakers a time of its own, 300 a
+        second (FORMAT.md, The end), so W = N/300.
+        """
+        n, window_s = 10_000, 10_000 / 300
+        rng = random.Random(9)
+        back = np.array(
+            [
+                Backoff(rng.uniform).delay_s(hint_s=1 + number * window_s / n)
+                for number in range(n)
+            ]
+        )
+        assert np.percentile(back, 95) <= 60
+        assert np.bincount(back.astype(int)).max() <= 1.3 * n / window_s
+        # By the millisecond they come as if each had thrown dice for itself: the
+        # share of gaps above the mean is e**-1 where arrivals are independent.
+        gaps = np.diff(np.sort(back))
+        assert abs((gaps > gaps.mean()).mean() - np.exp(-1)) < 0.02
+
+    @pytest.mark.parametrize(("down_s", "per_second"), [(20, 900), (60, 900)])
+    def test_ten_thousand_whose_server_was_killed_spread_by_themselves(
+        self, down_s: float, per_second: int
+    ) -> None:
+        """Without a hint the waits double: the longer it is down, the wider."""
+        rng = random.Random(10)
+        back: list[float] = []
+        for _ in range(10_000):
+            backoff, now_s = Backoff(rng.uniform), 0.0
+            while now_s < down_s:
+                now_s += backoff.delay_s()
+            back.append(now_s - down_s)
+        assert np.percentile(back, 95) <= 60
+        assert np.bincount(np.array(back, dtype=int)).max() <= per_second
 
 
 class TestMishaps:

@@ -36,9 +36,16 @@ def test_what_was_only_overtaken_is_not_asked_for() -> None:
 
 def test_a_copy_makes_up_for_the_packet() -> None:
     missing = Missing()
-    missing.received(5, copies=1, now_ns=0)
-    missing.received(8, copies=1, now_ns=0)
+    missing.received(5, copies=[1], now_ns=0)
+    missing.received(8, copies=[1], now_ns=0)
     assert ask(missing, OVERTAKING_NS) == [6]
+
+
+def test_a_copy_from_further_back_makes_up_for_that_packet_alone() -> None:
+    missing = Missing()
+    missing.received(5, copies=[1, 5], now_ns=0)
+    missing.received(11, copies=[1, 5], now_ns=0)
+    assert ask(missing, OVERTAKING_NS) == [7, 8, 9]
 
 
 def test_it_is_asked_for_twice_a_round_trip_apart_and_no_more() -> None:

@@ -129,6 +129,7 @@ def test_law_two_ways_at_once_are_one_stream(
     assert counters.packets_lost == 0
     assert counters.packets_received == len(arrivals) + 1
     assert counters.packets_discarded == ways.count("both")
+    assert counters.packets_late == 0
 
 
 @given(st.sets(st.integers(1, 98)), instants_ns)

@@ -84,3 +84,14 @@ def test_what_was_not_sent_during_an_absence_is_not_lost() -> None:
     stream.announce(programme(timestamp=0, clock_us=0))
     stream.insert(rtp(960 * 500, sequence=500))
     assert counters.packets_lost == 0
+
+
+def test_late_is_what_came_after_its_time_and_not_what_came_twice() -> None:
+    counters = Counters()
+    stream = make_stream(programme(timestamp=0, clock_us=0), counters)
+    for number in (0, 2, 2):
+        stream.insert(rtp(960 * number, sequence=number))
+    assert (counters.packets_discarded, counters.packets_late) == (1, 0)
+    stream.read(0, 3 * 960, heard=True)
+    stream.insert(rtp(960, sequence=1))
+    assert (counters.packets_discarded, counters.packets_late) == (2, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from time import monotonic_ns
 
 import httpx
@@ -10,9 +12,26 @@ import pytest
 from streamer.app.server import LoacastServer
 from streamer.fanout.hub import Hub
 from streamer.fanout.listener import FakeListener, ListenerIdentity
+from streamer.wire.health import Health
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SPEAKERS = "/api/v1/speakers"
+HEALTH = Health(
+    ver="0.1.0",
+    up_s=60,
+    buf_ms=380,
+    lost=0,
+    conc=0,
+    rtt_ms=61,
+    off_us=-250,
+    ppm=-31,
+    dbfs=-18,
+    sound=True,
+    load=12,
+    op="Viettel",
+    sig=64,
+    used_kib=1_843_200,
+)
 
 
 async def enrol(admin: httpx.AsyncClient, zone_id: str = "a") -> tuple[str, str]:
@@ -72,7 +91,35 @@ async def test_a_change_reaches_a_connected_speaker(
     listener.flush()
     assert b'"playout_delay_ms":900' in listener.taken
     await admin.patch("/api/v1/zones/p", json={"playout_delay_ms": None})
+    listener.flush()
+    answer = await admin.patch(f"{SPEAKERS}/{speaker_id}", json={"extra_delay_ms": 120})
+    assert answer.json()["extra_delay_ms"] == 120
+    listener.flush()
+    assert listener.taken.endswith(b'"playout_delay_ms":400,"extra_delay_ms":120}')
+    refused = await admin.patch(
+        f"{SPEAKERS}/{speaker_id}", json={"extra_delay_ms": 1001}
+    )
+    assert refused.status_code == 422
     server.hub.remove(listener)
+
+
+async def test_how_a_speaker_says_it_is_is_shown_and_outlives_the_process(
+    admin: httpx.AsyncClient, server: LoacastServer
+) -> None:
+    speaker_id, _ = await enrol(admin)
+    assert (await admin.get(f"{SPEAKERS}/{speaker_id}")).json()["health"] is None
+    attendance = server.services.speakers._presence.came(
+        speaker_id, now_ns=monotonic_ns()
+    )
+    attendance.health, attendance.health_ns = HEALTH, monotonic_ns()
+    shown = (await admin.get(f"{SPEAKERS}/{speaker_id}")).json()["health"]
+    assert shown == asdict(HEALTH) | {"seen_utc": shown["seen_utc"]}
+    seen_utc = datetime.fromisoformat(shown["seen_utc"])
+    assert abs(datetime.now(UTC) - seen_utc).total_seconds() < 5
+    await server.services.speakers.write_last_seen()
+    stored = await server.services.store.speakers.get(speaker_id)
+    assert stored.health is not None
+    assert (stored.health["op"], stored.health["used_kib"]) == ("Viettel", 1_843_200)
 
 
 async def test_a_removed_speaker_is_sent_away(

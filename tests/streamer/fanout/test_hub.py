@@ -467,6 +467,14 @@ class TestTwoConnectionsOfOneSpeaker:
         assert older.ending == endings.REPLACED
         assert newer.ending is None
 
+    def test_the_older_stays_if_the_newer_is_gone_by_then(self, rig: Rig) -> None:
+        """A second connection that failed, or a self-test, costs no audio."""
+        older = rig.join("a", speaker_id="s")
+        rig.hub.remove(rig.join("a", speaker_id="s"))
+        rig.now_ns += 6_000 * MS
+        rig.hub.tend()
+        assert older.ending is None
+
     def test_a_third_one_ends_the_first_at_once(self, rig: Rig) -> None:
         first, second, third = (rig.join("a", speaker_id="s") for _ in range(3))
         assert first.ending == endings.REPLACED

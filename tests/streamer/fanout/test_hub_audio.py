@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.fanout.announce import Host
 from streamer.fanout.listener import FakeListener, ListenerIdentity
 from streamer.media.frame import FRAME_NS
 from streamer.wire.control import Idle, Programme, Welcome, parse_from_server
@@ -149,7 +150,7 @@ def test_the_welcome_says_where_webrtc_is(rig: Rig) -> None:
         clock_ns=lambda: 0,
         defer=rig.deferred.append,
         metrics=rig.hub._metrics,
-        whep_port=8080,
+        host=Host(whep_port=8080),
     )
     listener = FakeListener(ListenerIdentity("s", "a", 70, DELAY_MS))
     hub.add(listener)

@@ -118,3 +118,59 @@ def test_the_output_belongs_to_the_caller() -> None:
     copy = first.copy()
     resampler.process(tone(960, 900), 1.0)
     assert np.array_equal(first, copy)
+
+
+@pytest.mark.parametrize("ppm", [-500.0, -37.0, 0.0, 20.0, 100.0, 500.0])
+@pytest.mark.parametrize(
+    ("hz", "largest_error"), [(300, 1e-4), (3_400, 5e-4), (8_000, 2e-3), (16_000, 5e-3)]
+)
+def test_what_it_adds_lies_far_below_the_signal(
+    ppm: float, hz: int, largest_error: float
+) -> None:
+    """Against the exact sine at each output's place; a full scale of 0.5."""
+    resampler, ratio = VariableResampler(), 1 + ppm * 1e-6
+    blocks = np.split(tone(SAMPLE_RATE_HZ, hz), 50)
+    output = np.concatenate([resampler.process(block, ratio) for block in blocks])
+    places = np.arange(len(output)) / ratio
+    expected = 0.5 * np.sin(2 * np.pi * hz * places / SAMPLE_RATE_HZ)
+    error = (output - expected)[100:]
+    assert math.sqrt(float(np.mean(error**2))) < largest_error
+
+
+@given(
+    cuts=st.lists(st.integers(0, 3_000), min_size=1, max_size=12),
+    ppm=st.floats(-500, 500),
+)
+def test_law_how_the_input_is_cut_changes_nothing(cuts: list[int], ppm: float) -> None:
+    pcm, ratio = tone(sum(cuts), 1_000), 1 + ppm * 1e-6
+    whole = VariableResampler().process(pcm, ratio)
+    resampler, parts, first = VariableResampler(), [], 0
+    for cut in cuts:
+        parts.append(resampler.process(pcm[first : first + cut], ratio))
+        first += cut
+    joined = np.concatenate(parts)
+    assert abs(len(joined) - len(whole)) <= 1  # rounding of the last place
+    shared = min(len(joined), len(whole))
+    assert np.abs(joined[:shared] - whole[:shared]).max(initial=0) < 1e-3
+
+
+def test_at_a_ratio_of_one_the_samples_are_the_input() -> None:
+    pcm = tone(2_000)
+    output = VariableResampler().process(pcm, 1.0)
+    assert np.array_equal(output, pcm[: len(output)])
+
+
+@given(
+    ratios=st.lists(st.floats(1 - 5e-4, 1 + 5e-4), min_size=1, max_size=40),
+    block=st.integers(1, 400),
+)
+def test_law_it_holds_back_its_lookahead_and_no_more(
+    ratios: list[float], block: int
+) -> None:
+    resampler, fed = VariableResampler(), 0
+    for ratio in ratios:
+        output = resampler.process(tone(block), ratio)
+        fed += block
+        due = fed - VariableResampler.LOOKAHEAD_SAMPLES
+        assert max(0, due) <= resampler.input_position < max(0, due) + 1.001
+        assert np.abs(output).max(initial=0) < 0.6

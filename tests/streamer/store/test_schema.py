@@ -13,11 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from streamer.air.zones import Zone
-from streamer.store import migrate, schema, schema_timetable
+from streamer.store import migrate, schema, schema_offline, schema_timetable
 from streamer.store.asrunevents import AsRunEntry
 from streamer.store.database import Database
 from streamer.store.enrolments import Enrolment
 from streamer.store.outcomes import Outcome
+from streamer.store.promises import Promise, StoredMessage
 from streamer.store.receipts import StoredReceipt
 from streamer.store.records import AudioFile, Broadcast, Interval, Speaker, Token
 from streamer.store.silences import Silence
@@ -45,7 +46,7 @@ async def test_migrating_twice_changes_nothing(url: str) -> None:
             versions = await connection.scalars(
                 sa.text("SELECT version_num FROM alembic_version")
             )
-            assert versions.all() == ["0004"]
+            assert versions.all() == ["0006"]
 
 
 async def test_zones_of_the_first_version_are_kept_and_not_public(url: str) -> None:
@@ -110,6 +111,8 @@ async def test_migrations_can_be_taken_back(url: str) -> None:
         (schema.enrolments, Enrolment, {"serial"}),
         (schema.silences, Silence, set()),
         (schema_timetable.schedule_outcomes, Outcome, set()),
+        (schema_offline.promises, Promise, set()),
+        (schema_offline.stored_messages, StoredMessage, set()),
     ],
 )
 def test_each_field_is_a_column(

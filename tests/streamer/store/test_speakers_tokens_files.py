@@ -11,6 +11,7 @@ from streamer.air.zones import ZoneLevel
 from streamer.store.credentials import CredentialKind, issue, verify
 from streamer.store.errors import ConflictError, NotFoundError
 from streamer.store.records import AudioFile, Role, Speaker, Token
+from streamer.store.speakers import Sighting
 from streamer.store.store import Store
 
 NOW_UTC = datetime(2026, 1, 5, 5, 30, 0, 123_456, tzinfo=UTC)
@@ -79,8 +80,18 @@ class TestSpeakers:
     async def test_are_seen(self, store: Store) -> None:
         await store.speakers.create(SPEAKER)
         later_utc = NOW_UTC + timedelta(seconds=30)
-        await store.speakers.seen({SPEAKER.id: later_utc, "gone": later_utc})
+        await store.speakers.seen(
+            {
+                SPEAKER.id: Sighting(later_utc, {"cpu_c": 47}),
+                "gone": Sighting(later_utc),
+            }
+        )
         assert (await store.speakers.get(SPEAKER.id)).last_seen_utc == later_utc
+        last_utc = later_utc + timedelta(seconds=30)
+        await store.speakers.seen({SPEAKER.id: Sighting(last_utc)})
+        stored = await store.speakers.get(SPEAKER.id)
+        # What it said last is kept when it came again and said nothing.
+        assert (stored.last_seen_utc, stored.health) == (last_utc, {"cpu_c": 47})
         await store.speakers.seen({})
 
     async def test_are_deleted(self, store: Store) -> None:
@@ -119,7 +130,7 @@ class TestSpeakers:
         many = [replace(SPEAKER, id=f"{n:05}") for n in range(6_000)]
         await store.speakers.create_many(many)
         assert await store.speakers.all() == many
-        await store.speakers.seen({each.id: NOW_UTC for each in many})
+        await store.speakers.seen({each.id: Sighting(NOW_UTC) for each in many})
         assert {each.last_seen_utc for each in await store.speakers.all()} == {NOW_UTC}
 
 

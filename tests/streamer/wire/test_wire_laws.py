@@ -22,6 +22,7 @@ from streamer.wire.control import (
     Welcome,
 )
 from streamer.wire.errors import LocalWireError, RemoteWireError
+from streamer.wire.health import Health
 from streamer.wire.rtp import RtpPacket
 from streamer.wire.sequence import unwrap
 
@@ -29,7 +30,7 @@ integers = st.integers(-(2**53) + 1, 2**53 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Welcome, texts, texts, integers, st.none() | integers),
-    st.builds(Settings, integers, integers),
+    st.builds(Settings, integers, integers, *[st.none() | integers] * 2),
     st.builds(
         Programme,
         broadcast=texts,
@@ -46,6 +47,16 @@ messages: st.SearchStrategy[Message] = st.one_of(
     st.builds(Ping, integers),
     st.builds(Pong, integers, integers, integers),
     st.builds(Report, st.none() | texts, *[integers] * 12, st.none() | texts),
+    st.builds(
+        Health,
+        texts,
+        *[integers] * 8,
+        st.booleans(),
+        integers,
+        *[st.none() | integers] * 2,
+        st.none() | texts,
+        *[st.none() | integers] * 2,
+    ),
     st.builds(Audio, st.booleans()),
 )
 packets = st.builds(
@@ -64,7 +75,7 @@ def test_law_control_round_trip(message: Message) -> None:
     text = control.serialize(message)
     parse = (
         control.parse_from_listener
-        if isinstance(message, Ping | Report | Audio)
+        if isinstance(message, Ping | Report | Health | Audio)
         else control.parse_from_server
     )
     assert parse(text) == message

@@ -10,7 +10,7 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -32,6 +32,7 @@ from streamer.fanout.webrtc.fanout import (
 )
 from streamer.fanout.webrtc.peer import Peer, Target
 from streamer.fanout.webrtc.srtp import Outlet, SrtpSession
+from streamer.fanout.webrtc.stream import MAX_RED_BYTES, Stream
 from streamer.media.frame import (
     FRAME_NS,
     FRAME_SAMPLES,
@@ -265,6 +266,35 @@ def test_red_repeats_the_frame_before(station: Station) -> None:
     blocks = red.parse(redundant.heard[2].payload)
     assert [block.payload for block in blocks] == sent[1:]
     assert blocks[0].timestamp_offset == FRAME_SAMPLES
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    distances=st.lists(st.integers(1, 17), max_size=4),
+    sizes=st.lists(st.integers(1, 1275), min_size=1, max_size=30),
+)
+def test_law_copies_are_of_the_packets_at_the_distances_as_far_as_they_fit(
+    distances: list[int], sizes: list[int]
+) -> None:
+    ordered = tuple(sorted(set(distances)))
+    on_air = OnAir(1, "b", ProgrammeClass.NORMAL, "", 0, 0)
+    stream = Stream(on_air, SSRC, ordered)
+    sent = [bytes([n]) * size for n, size in enumerate(sizes)]
+    for n, payload in enumerate(sent):
+        at_ns = n * FRAME_NS
+        rtp = RtpPacket(OPUS_PAYLOAD_TYPE, n, n * FRAME_SAMPLES, 1, payload).serialize()
+        kept = stream.append(ProgrammePacket(1, n, rtp, at_ns, at_ns))
+        *copies, primary = red.parse(kept.redundant.payload)
+        assert primary.payload == payload
+        found = [copy.timestamp_offset // FRAME_SAMPLES for copy in copies]
+        assert all(c.payload == sent[n - d] for c, d in zip(copies, found, strict=True))
+        wanted = [d for d in ordered if d <= n]
+        assert found == sorted(found, reverse=True)
+        assert set(found) <= set(wanted)
+        if len(payload) + sum(len(sent[n - d]) + 4 for d in wanted) < MAX_RED_BYTES:
+            assert found == wanted[::-1]
+        if copies:
+            assert sum(map(len, (b.payload for b in (*copies, primary)))) <= 1200
 
 
 def test_a_switch_marks_the_packet_and_never_turns_time_back(station: Station) -> None:

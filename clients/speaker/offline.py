@@ -1,0 +1,382 @@
+"""Decides when the disk plays instead of the server, and what it plays.
+
+The one place where the parts meet: `choosing` says what is due, `diskplay` plays it,
+`ordering` has the orders, `notebook` remembers. All on the event loop; what blocks is
+done on threads. A disk that is full, read-only or gone costs what it would have held,
+never the audio that comes from the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from clients.speaker.choosing import SAME_US, Choice, choose, join_live
+from clients.speaker.diskplay import REACT_US, DiskPlay, Host, Playing, Start
+from clients.speaker.notebook import Notebook, Played
+from clients.speaker.ordering import Orders
+from clients.speaker.pantry import Pantry
+from clients.speaker.walltime import WallTime
+from streamer.wire.control import (
+    Idle,
+    Programme,
+    ProgrammeClass,
+    Receipt,
+    Settings,
+    Welcome,
+)
+from streamer.wire.documents import Item, Order
+
+TURN_S = 0.1
+TOGETHER_US = 1_000_000
+"An order is played so long after it was given: whoever has it by then is in step."
+GRACE_S = 1.0
+"The link is down for so long before the disk plays; what it plays, live continues."
+FIRST_GRACE_S = 5.0
+"After the start, there may be a server in a moment."
+SILENT_S = 14.0
+"A server that answered no ping for so long is not there; pings go out every 10 s."
+SAVE_S, IDLE_SAVE_S = 10.0, 600.0
+"While something is played, and else: flash memory wears out."
+EARLY_US = 1_500_000
+"Before an order's end, what follows is made ready: more than D, less than what is fed."
+CLOCK_PONGS = 10
+OTHER_AXIS_US = 1_000_000
+
+_log = logging.getLogger(__name__)
+
+
+class Offline:
+    """Stands in for the server.
+
+    Args:
+        host: The speaker.
+        pantry: What is there to be played.
+        notebook: What was.
+        directory: Of the state; orders are looked for in its ``orders``.
+        wall_us: The wall clock, microseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        pantry: Pantry,
+        notebook: Notebook,
+        directory: Path,
+        *,
+        wall_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._host = host
+        self._pantry = pantry
+        self._notebook = notebook
+        self._orders = Orders(pantry, directory / "orders")
+        self._disk = DiskPlay(host, pantry, notebook)
+        self._wall_us = wall_us
+        self.time = WallTime()
+        "What time it is."
+        self._speaker = ""
+        self._clock_utc_us: int | None = None
+        self._pongs = 0
+        self._welcomed = False
+        self._server_said: Programme | Idle | None = None
+        self._reachable_s = time.monotonic() + FIRST_GRACE_S - GRACE_S
+        self._axis_us: int | None = None
+        self._sent_us: dict[str, int] = {}
+        self._told_doubt: str | None = None
+
+    async def run(self) -> None:
+        """Look at the clock ten times a second, until cancelled."""
+        await asyncio.to_thread(self._notebook.load)
+        self._pantry.trust.meet(self._notebook.notes.key)
+        await asyncio.to_thread(self._pantry.load)
+        self._begin()
+        while True:
+            try:
+                await self._turn()
+            except OSError as error:
+                _log.error("nothing can be played from the disk: %s", error)
+                self._disk.drop()
+            except Exception:
+                _log.exception("playing from the disk failed")
+                self._disk.drop()
+            await asyncio.sleep(TURN_S)
+
+    @property
+    def playing(self) -> str | None:
+        """The broadcast that is played from the disk."""
+        playing = self._disk.playing
+        return None if playing is None else playing.stream.broadcast
+
+    # -- what the server says -----------------------------------------------------
+
+    def on_welcome(self, welcome: Welcome) -> None:
+        """There is a server."""
+        self._speaker = welcome.speaker
+        self._clock_utc_us, self._pongs, self._welcomed = welcome.clock_utc_us, 0, True
+        self._server_said = None
+        self._reachable_s = time.monotonic()
+        self._pantry.trust.meet(welcome.signing_key)
+        self._notebook.notes.key = self._pantry.trust.key
+
+    def on_settings(self, settings: Settings) -> None:
+        """Remember how loud to be."""
+        self._notebook.notes.volume_percent = settings.volume_percent
+
+    def on_pong(self, sent_us: int) -> None:
+        """The server is there, and has the receipts that were sent before."""
+        self._reachable_s = time.monotonic()
+        self._pongs += 1
+        for id_ in [id_ for id_, at_us in self._sent_us.items() if at_us < sent_us]:
+            del self._sent_us[id_]
+            if id_ in self._notebook.notes.played:
+                self._notebook.notes.played[id_].owed = False
+                self._disk.saved_s = 0.0  # soon: it is not to be told again
+
+    def on_link_lost(self) -> None:
+        """There is no server."""
+        if self._welcomed:
+            self._reachable_s = time.monotonic()
+        self._welcomed = False
+        self._sent_us.clear()
+
+    def on_programme(self, live: Programme) -> Programme | None:
+        """Return *live* as it is to be heard; None: it is not."""
+        self._server_said = live
+        playing = self._disk.playing
+        if playing is not None and playing.order is not None:
+            if live.programme_class is not ProgrammeClass.EMERGENCY:
+                return None  # it is heard when the order was obeyed
+            self._disk.end_at(live.from_us)
+            return live
+        at = None
+        if playing is not None:
+            at = playing.stream.broadcast, playing.stream.origin_us
+        joining = join_live(
+            live, at, self._notebook.notes.played, self._host.media_us()
+        )
+        if joining.programme is None:
+            if playing is None:
+                self._host.hear_nothing(Idle(live.from_us))
+            return None
+        self._disk.live_heard(live)
+        if joining.ends_file:
+            self._disk.end_at(joining.programme.from_us)
+        return joining.programme
+
+    def on_idle(self, message: Idle) -> Idle | None:
+        """Return *message* if it is to be obeyed."""
+        is_first = self._server_said is None
+        self._server_said = message
+        playing = self._disk.playing
+        if playing is None:
+            return message
+        if playing.order is not None or is_first:
+            # It knows of nothing: its schedule may not have begun, and silences are
+            # in the manifest, which is asked for at once.
+            return None
+        self._disk.end_at(message.from_us)
+        return message
+
+    def on_order(self, signed: bytes) -> None:
+        """Take an order from wherever it comes; obey it if it is genuine and new."""
+        self._orders.take(signed)
+
+    def next_receipt(self, now_us: int) -> Receipt | None:
+        """Return an account that a server lacks, to be sent at *now_us* (ours)."""
+        if self._clock_utc_us is None or not self._host.knows_the_server:
+            return None
+        for id_, each in self._notebook.notes.played.items():
+            is_over = id_ != self.playing and id_ not in self._sent_us
+            if each.owed and is_over and each.samples:
+                self._sent_us[id_] = now_us
+                return receipt_of(id_, each, self._clock_utc_us)
+        return None
+
+    # -- the turns ------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Go on from what was known when the process ended."""
+        notes = self._notebook.notes
+        if self._notebook.forgotten:
+            notes.blank_since_utc_us = self._wall_us()
+        self.time = WallTime(notes.offset_us, notes.latest_utc_us)
+        manifest = self._pantry.manifest
+        if manifest is not None and not self._welcomed:
+            volume = 100 if notes.volume_percent is None else notes.volume_percent
+            floor = manifest.emergency_volume_percent
+            self._host.sound(Settings(volume, manifest.playout_delay_ms, floor))
+
+    async def _turn(self) -> None:
+        media_us, utc_us = self._host.media_us(), self._look_at_clock()
+        self._watch_axis(media_us)
+        self._orders.take_from_manifest()
+        for signed in await asyncio.to_thread(self._orders.read):
+            self._orders.take(signed)
+        self._say(self.time.doubt)
+        if utc_us is not None:
+            await self._obey(utc_us, media_us)
+        if self._disk.playing is not None:
+            await self._go_on(self._disk.playing, media_us, utc_us)
+        elif utc_us is not None and not self._reachable():
+            await self._stand_in(utc_us, media_us)
+        await self._save_now_and_then(utc_us)
+
+    def _look_at_clock(self) -> int | None:
+        local_ns, wall_us = time.monotonic_ns(), self._wall_us()
+        knows = self._welcomed and self._pongs >= CLOCK_PONGS
+        if knows and self._clock_utc_us is not None and self._host.knows_the_server:
+            utc_us = self._clock_utc_us + self._host.media_us()
+            self.time.tell(local_ns, utc_us, wall_us)
+        return self.time.look(local_ns, wall_us)
+
+    def _reachable(self) -> bool:
+        silent_s = time.monotonic() - self._reachable_s
+        return silent_s < (SILENT_S if self._welcomed else GRACE_S)
+
+    async def _stand_in(self, utc_us: int, media_us: int) -> None:
+        """Begin what the plan says, if it is there."""
+        notes, ahead_us = self._notebook.notes, media_us - utc_us
+        items = [each for each in self._pantry.items() if self._agrees(each, ahead_us)]
+        blank_us = notes.blank_since_utc_us
+        choice = choose(items, notes.played, utc_us, blank_since_utc_us=blank_us)
+        if choice is None or (start_us := choice.item.start_utc_us) is None:
+            return
+        choice = self._sooner(choice)
+        start = Start(choice, choice.item.id, start_us + ahead_us, start_us)
+        await self._disk.start(start)
+
+    def _sooner(self, choice: Choice) -> Choice:
+        """Begin with what is heard at once, not with what is captured now."""
+        if choice.from_samples == 0:
+            return choice
+        back_us = self._host.playout_delay_ms * 1000 - REACT_US
+        before = self._notebook.notes.played.get(choice.item.id)
+        least = before.until_samples if before else 0
+        first = max(least, choice.from_samples - max(0, back_us) * 48 // 1000)
+        return replace(choice, from_samples=first)
+
+    def _agrees(self, item: Item, ahead_us: int) -> bool:
+        """Leave out what was heard live from another beginning than the planned one."""
+        origin_us = self._disk.live_origin_us(item.id)
+        if origin_us is None or item.start_utc_us is None:
+            return True
+        return abs(origin_us - item.start_utc_us - ahead_us) <= SAME_US
+
+    async def _go_on(self, playing: Playing, media_us: int, utc_us: int | None) -> None:
+        await self._disk.feed(media_us)
+        if self._disk.playing is not playing:
+            return
+        item, end_us, order = playing.stream.item, playing.stream.end_us, playing.order
+        if order is not None:
+            await self._go_on_with(order, playing, media_us, utc_us)
+        elif media_us >= end_us:
+            await self._disk.finish()
+        elif self._is_called_off(item):
+            self._disk.end_at(media_us)
+            self._host.hear_nothing(Idle(media_us))
+
+    async def _go_on_with(
+        self, order: Order, playing: Playing, media_us: int, utc_us: int | None
+    ) -> None:
+        """Repeat in time what is to be repeated, else make way for the server."""
+        end_us = playing.stream.end_us
+        if media_us < end_us - EARLY_US:
+            return
+        is_valid = utc_us is not None and utc_us < order.expires_utc_us
+        is_again = is_valid and playing.repetition < order.repeat
+        if is_again and await self._disk.repeat(order):
+            return
+        if media_us >= end_us:
+            await self._disk.finish()
+        # Early, for its packets are kept from then on.
+        self._return_to_server(end_us)
+
+    def _is_called_off(self, item: Item) -> bool:
+        """Say whether a server that is there again has other plans."""
+        manifest = self._pantry.manifest
+        fresh = self._welcomed and self._pantry.asked_since_welcome
+        if not fresh or manifest is None:
+            return False
+        return manifest.silenced or item.id not in {one.id for one in manifest.items}
+
+    def _watch_axis(self, media_us: int) -> None:
+        """Notice that the media clock is another."""
+        axis_us = media_us - time.monotonic_ns() // 1000
+        former, self._axis_us = self._axis_us, axis_us
+        if former is not None and abs(axis_us - former) >= OTHER_AXIS_US:
+            self._disk.move(axis_us - former, media_us)
+
+    # -- orders ---------------------------------------------------------------------
+
+    async def _obey(self, utc_us: int, media_us: int) -> None:
+        """Begin the order that is next; one that is being obeyed is not cut off."""
+        playing = self._disk.playing
+        if playing is not None and playing.order is not None:
+            return
+        found = self._orders.next(self._speaker, self._notebook.notes, utc_us)
+        if found is None:
+            return
+        order, item = found
+        self._notebook.notes.serial = order.serial
+        said = self._server_said
+        if self._welcomed and isinstance(said, Programme) and _is_emergency(said):
+            _log.warning("order %s yields to a live emergency", order.id)
+            return
+        at_once_us = media_us - self._host.playout_delay_ms * 1000 + REACT_US
+        together_us = media_us + order.issued_utc_us + TOGETHER_US - utc_us
+        zero_us = max(at_once_us, together_us)
+        self._disk.end_at(zero_us)
+        zero_utc_us = utc_us + zero_us - media_us
+        choice = Choice(item, 0)
+        await self._disk.start(Start(choice, order.id, zero_us, zero_utc_us, order))
+
+    def _return_to_server(self, at_us: int) -> None:
+        """Hear again what the server wants to be heard."""
+        said = self._server_said
+        if self._welcomed and isinstance(said, Programme):
+            self._host.hear(replace(said, from_us=max(said.from_us, at_us)))
+
+    # -- the notebook ---------------------------------------------------------------
+
+    async def _save_now_and_then(self, utc_us: int | None) -> None:
+        period_s = IDLE_SAVE_S if self._disk.playing is None else SAVE_S
+        if time.monotonic() - self._disk.saved_s < period_s and self._disk.saved_s:
+            return
+        notes = self._notebook.notes
+        notes.offset_us = self.time.offset_us
+        notes.latest_utc_us = max(notes.latest_utc_us, utc_us or 0)
+        await self._disk.save()
+
+    def _say(self, doubt: str | None) -> None:
+        if doubt != self._told_doubt:
+            self._told_doubt = doubt
+            if doubt is not None:
+                _log.error("nothing is played from the disk: %s", doubt)
+
+
+def receipt_of(id_: str, played: Played, clock_utc_us: int) -> Receipt:
+    """Return the account of what was played of a broadcast.
+
+    Args:
+        id_: The broadcast.
+        played: From the notebook.
+        clock_utc_us: UTC at which the server's media clock was at 0.
+    """
+    return Receipt(
+        broadcast=id_,
+        packets_received=played.samples // 960,
+        total_samples_received=played.samples,
+        played_samples=played.samples,
+        concealed_samples=0,
+        complete=True,
+        first_played_us=played.first_utc_us - clock_utc_us,
+        last_played_us=played.last_utc_us - clock_utc_us,
+    )
+
+
+def _is_emergency(live: Programme) -> bool:
+    return live.programme_class is ProgrammeClass.EMERGENCY
