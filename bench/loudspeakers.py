@@ -1,8 +1,8 @@
 """Many real speakers in one process, with devices that play to nobody.
 
 ``python -m bench.loudspeakers URL CREDENTIALS_FILE`` runs one
-`clients.speaker.speaker.Speaker` for each credential. It prints ``ready`` when all of them
-know the server's clock, and ends when standard input does.
+`clients.speaker.speaker.Speaker` for each credential. It prints ``ready`` when all of
+them know the server's clock, and ends when standard input does.
 """
 
 from __future__ import annotations

@@ -121,6 +121,7 @@ class Offline:
         self._reachable_s = time.monotonic()
         self._pantry.trust.meet(welcome.signing_key)
         self._notebook.notes.key = self._pantry.trust.key
+        self._disk.saved_s = 0.0  # soon: a power cut must not lose the key
 
     def on_settings(self, settings: Settings) -> None:
         """Remember how loud to be."""
@@ -130,6 +131,8 @@ class Offline:
         """The server is there, and has the receipts that were sent before."""
         self._reachable_s = time.monotonic()
         self._pongs += 1
+        if self._pongs == CLOCK_PONGS:  # the clock's error is known by now
+            self._disk.saved_s = 0.0
         for id_ in [id_ for id_, at_us in self._sent_us.items() if at_us < sent_us]:
             del self._sent_us[id_]
             if id_ in self._notebook.notes.played:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from streamer.air.coverage import (
@@ -30,6 +30,9 @@ from streamer.studio.asrun_journal import source_turns
 DEFAULT_TIME_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 MAX_TURNS = 10_000
 "Of a broadcast's source, looked at; one that stood still more often is cut short."
+
+EARLY = timedelta(seconds=2)
+"Who played it so long before it was aired had it from a disk."
 
 _SAMPLE_RATE_KHZ = 48
 _TURNS = frozenset(
@@ -87,7 +90,9 @@ async def broadcast_report(
     )
     intervals = await store.broadcasts.intervals(broadcast.id)
     receipts = await store.receipts.of_broadcast(broadcast.id)
-    start = broadcast.started_utc or broadcast.accepted_utc
+    for promise in await store.promises.find([broadcast.id]):
+        receipts = as_aired(receipts, promise.start_utc, start_of(broadcast))
+    start = start_of(broadcast)
     enrolments = await store.enrolments.between(start, broadcast.ended_utc or now_utc)
     # Thousands of speakers take a tenth of a second: on a thread.
     return await asyncio.to_thread(
@@ -157,6 +162,32 @@ def month_utc(month: str, time_zone: ZoneInfo) -> tuple[datetime, datetime]:
         return begin.astimezone(UTC), end.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"the month {month} is beyond what dates can be") from error
+
+
+def start_of(broadcast: Broadcast) -> datetime:
+    """Return when its source began, as far as that is known."""
+    return broadcast.started_utc or broadcast.accepted_utc
+
+
+def as_aired(
+    receipts: Sequence[StoredReceipt], planned_utc: datetime, started_utc: datetime
+) -> list[StoredReceipt]:
+    """Return *receipts* as if what was played from a disk had been played live.
+
+    A speaker that could not reach the server played by the plan; a server that came
+    back within the start's grace aired the same later. Who has heard it has heard it.
+    """
+    late = started_utc - planned_utc
+    if late < EARLY:
+        return list(receipts)
+    return [
+        replace(each, first_played_utc=first + late, last_played_utc=last + late)
+        if (first := each.first_played_utc) is not None
+        and (last := each.last_played_utc) is not None
+        and first < started_utc - EARLY
+        else each
+        for each in receipts
+    ]
 
 
 def played(receipts: Iterable[StoredReceipt]) -> dict[str, list[Played]]:

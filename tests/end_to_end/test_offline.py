@@ -116,7 +116,7 @@ async def test_tonights_bulletin_is_played_with_the_server_killed(
 ) -> None:
     data, cache = tmp_path / "data", tmp_path / "state" / "cache"
     with Process(data, "--no-webrtc") as server:
-        start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+        start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
         with client(server, server.token) as api:
             credential = plan(api, tmp_path, start)
         ports = ["--port", port_of(server.api_url)]

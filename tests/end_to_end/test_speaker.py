@@ -41,6 +41,7 @@ from streamer.wire.control import (
     serialize,
 )
 from streamer.wire.framing import join
+from streamer.wire.health import Health
 from tests.end_to_end.chirps import (
     DELAY_MS,
     DOWN,
@@ -68,6 +69,7 @@ class TinyServer:
     attempts: list[int] = field(default_factory=list)
     "When somebody tried to connect."
     reports: list[Report] = field(default_factory=list)
+    healths: list[Health] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     connections: asyncio.Queue[ServerConnection] = field(default_factory=asyncio.Queue)
     port: int = 0
@@ -102,6 +104,8 @@ class TinyServer:
     ) -> None:
         if isinstance(message, Report):
             self.reports.append(message)
+        elif isinstance(message, Health):
+            self.healths.append(message)
         elif isinstance(message, Receipt):
             self.receipts.append(message)
         elif isinstance(message, Ping) and self.answers_pings:
@@ -458,6 +462,12 @@ async def test_reports_what_it_played(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.total_samples_received > 0
     assert -60 < report.audio_level_dbfs < 0
     assert abs(report.clock_offset_us - server.shift_ns // 1000) < 2_000
+    health = server.healths[-1]
+    assert health.sound
+    assert health.dbfs == report.audio_level_dbfs
+    assert health.age_ms is not None
+    assert health.age_ms < 1_000
+    assert 0 < health.buf_ms <= DELAY_MS
 
 
 async def test_accounts_for_a_broadcast_once_the_link_is_back(

@@ -49,7 +49,8 @@ def test_law_a_file_is_played_by_the_plan_and_only_while_it_lasts(at_us: int) ->
 def test_law_no_sample_is_chosen_twice_whatever_the_clock_does(
     steps: list[int], lasts: int
 ) -> None:
-    now_us, played, heard = START, {}, 0
+    played: dict[str, Played] = {}
+    now_us, heard = START, 0
     for step in steps:
         now_us += step
         choice = choose([ITEM], played, now_us)

@@ -61,9 +61,7 @@ def test_the_first_server_is_trusted_and_no_other_after_it() -> None:
     trust = Trust()
     assert not trust.verify(bytes(64), b"x")
     trust.meet("no key")
-    assert trust.key is None
-    trust.meet(KEY)
-    trust.meet(OTHER)
-    assert (trust.key, trust.refused) == (KEY, OTHER)
-    trust.meet(KEY)
-    assert trust.refused is None
+    for shown, refused in ((None, None), (KEY, None), (OTHER, OTHER), (KEY, None)):
+        trust.meet(shown)
+        assert trust.refused == refused
+    assert trust.key == KEY

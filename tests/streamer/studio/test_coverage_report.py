@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from streamer.store.records import Broadcast, EndReason, SourceKind, Speaker
 from streamer.store.store import Store
 from streamer.studio.coverage_report import (
     BroadcastReport,
+    as_aired,
     broadcast_report,
     month_report,
     month_utc,
@@ -204,3 +206,30 @@ def test_a_month_is_that_of_the_calendar_where_it_is_heard() -> None:
     for bad in ("2026-13", "2026-1", "november", "2026-11-01", "0001-01"):
         with pytest.raises(ValueError, match=r"month"):
             month_utc(bad, vietnam)
+
+
+def test_who_played_it_by_the_plan_has_heard_what_was_aired_later() -> None:
+    planned = datetime(2026, 11, 1, 10, tzinfo=UTC)
+    started, minute = planned + timedelta(seconds=90), timedelta(minutes=1)
+    from_disk = StoredReceipt(
+        broadcast_id="b",
+        speaker_id="s",
+        run_us=1,
+        zone_id="a",
+        packets_received=1,
+        total_samples_received=1,
+        played_samples=1,
+        concealed_samples=0,
+        first_played_utc=planned,
+        last_played_utc=planned + minute,
+        complete=True,
+    )
+    live = replace(from_disk, speaker_id="t", first_played_utc=started)
+    unknown = replace(from_disk, first_played_utc=None, last_played_utc=None)
+    receipts = [from_disk, live, unknown]
+    shifted, *others = as_aired(receipts, planned, started)
+    assert shifted.first_played_utc == started
+    assert shifted.last_played_utc == started + minute
+    assert others == [live, unknown]
+    on_time = planned + timedelta(seconds=1)
+    assert as_aired(receipts, planned, on_time) == receipts
