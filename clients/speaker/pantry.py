@@ -38,6 +38,8 @@ STORED_SPREAD_S = 300.0
 MARGIN = 3
 "A file is fetched so many times earlier than it takes, at the latest."
 RETRY_S = 60.0
+ASK_AGAIN_S = 5.0
+"After the manifest could not be had."
 LOOK_S = 1800.0
 "A manifest that nobody speaks of is asked for so often."
 TURN_S = 0.5
@@ -180,7 +182,7 @@ class Pantry:
         if store is None:
             return
         if self._ask_at_s is not None and self._ask_at_s <= now_s:
-            self._ask_at_s = now_s + RETRY_S
+            self._ask_at_s = now_s + self._uniform(ASK_AGAIN_S, 2 * ASK_AGAIN_S)
             await self._ask(store)
             self._ask_at_s = now_s + self._uniform(LOOK_S / 2, LOOK_S)
         item = self._next(now_s)

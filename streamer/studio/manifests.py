@@ -50,6 +50,8 @@ class Manifests:
         self.clock = clock
         self._version = 0
         self._cache: dict[str, tuple[Manifest, Served]] = {}
+        self.ready = False
+        "The schedule was looked at; before, an empty manifest would call all off."
         self.offers: Sequence[Offer] = ()
         "What is offered, what comes first first."
         self.orders: Sequence[Promise] = ()

@@ -169,6 +169,7 @@ class Provision:
         """Take over what is offered, and tell the zones where it is something else."""
         former, self._offers = self._offers, offers
         self._manifests.offers = list(offers.values())
+        self._manifests.ready = True
         air = self._manifests.air()
         differing = set(former.items()) ^ set(offers.items())
         named = {zone_id for _, offer in differing for zone_id in offer.zone_ids}

@@ -26,7 +26,9 @@ from clients.speaker.notebook import Notebook
 from clients.speaker.pantry import Diet
 from clients.speaker.speaker import Speaker
 from clients.speaker.standin import StandIn
+from streamer.app.server import LoacastServer
 from streamer.app.signingkey import load_or_create
+from streamer.config import Config
 from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 from streamer.media.source import PcmSource, Source
 from streamer.programme.programme import ProgrammeSettings
@@ -101,47 +103,55 @@ def plan(api: httpx.Client, directory: Path, start: datetime) -> str:
     return credential
 
 
-def client(process: Process, token: str | None) -> httpx.Client:
+def client(api_url: str, token: str | None) -> httpx.Client:
     headers = {"Authorization": f"Bearer {token}"}
-    url = f"{process.api_url}/api/v1"
-    return httpx.Client(base_url=url, headers=headers, trust_env=False)
+    return httpx.Client(base_url=f"{api_url}/api/v1", headers=headers, trust_env=False)
 
 
-def port_of(url: str) -> str:
-    return str(urlsplit(url).port)
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
 
 
-async def test_tonights_bulletin_is_played_with_the_server_killed(
+async def test_tonights_bulletin_is_played_with_the_server_killed(  # noqa: PLR0915
     tmp_path: Path,
 ) -> None:
     data, cache = tmp_path / "data", tmp_path / "state" / "cache"
     with Process(data, "--no-webrtc") as server:
         start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
-        with client(server, server.token) as api:
+        with client(server.api_url, server.token) as api:
             credential = plan(api, tmp_path, start)
-        ports = ["--port", port_of(server.api_url)]
-        ports += ["--stream-port", port_of(server.stream_url)]
+        config = Config.load(
+            data_directory=data,
+            host="127.0.0.1",
+            api_port=port_of(server.api_url),
+            stream_port=port_of(server.stream_url),
+            webrtc=False,
+        )
         async with speaker(server.stream_url, credential, tmp_path) as listening:
             await until(lambda: list(cache.glob("*.opus")))
             await asyncio.to_thread(server.end, signal.SIGKILL)
             assert datetime.now(UTC) < start, "too late to show anything"
             await until(lambda: datetime.now(UTC) > start + timedelta(seconds=0.8))
             assert not listening.status.connected
-            with (
-                Process(data, "--no-webrtc", *ports) as again,
-                client(again, server.token) as api,
-            ):
-                await until(lambda: api.get("/broadcasts").json())
-                (broadcast,) = api.get("/broadcasts").json()
-                coverage = api.get(f"/broadcasts/{broadcast['id']}/coverage").json()
+            async with LoacastServer(config) as again:
+                broadcasts = again.services.store.broadcasts
+                async with asyncio.timeout(20):
+                    while not (found := await broadcasts.latest()):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                with client(again.api_url, server.token) as api:
+                    url = f"/broadcasts/{found[0].id}/coverage"
+                    answer = await asyncio.to_thread(api.get, url)
+    (broadcast,), coverage = found, answer.json()
     (file,) = cache.glob("*.opus")
     assert hashlib.sha256(file.read_bytes()).hexdigest() == file.stem
-    found = find(Heard.read(tmp_path / "heard.wav"), UP)
-    assert len(found) == 6, "each chirp once"
-    first_s = found[0] - start.timestamp() - DELAY_MS / 1000 - FIRST_CHIRP_S
+    chirped = find(Heard.read(tmp_path / "heard.wav"), UP)
+    assert len(chirped) == 6, "each chirp once"
+    first_s = chirped[0] - start.timestamp() - DELAY_MS / 1000 - FIRST_CHIRP_S
     assert abs(first_s) < 0.1
-    assert np.allclose(np.diff(found), PERIOD / SAMPLE_RATE_HZ, atol=0.001)
-    assert broadcast["title"] == "Bản tin tối"
+    assert np.allclose(np.diff(chirped), PERIOD / SAMPLE_RATE_HZ, atol=0.001)
+    assert broadcast.title == "Bản tin tối"
     assert coverage["percent"] == 100.0
     assert coverage["speakers"] == 1
 

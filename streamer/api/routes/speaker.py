@@ -24,7 +24,11 @@ MANIFEST_TYPE = "application/vnd.loacast.signed+json"
 async def get_manifest(request: Request, services: ServicesHere) -> Response:
     """Return what the speaker shall hold; 304 if it has that (RFC 9110, 13.1.2)."""
     speaker = await _speaker(request, services)
-    served = _holding(services).manifests.of_zone(speaker.zone_id)
+    manifests = _holding(services).manifests
+    if not manifests.ready:
+        retry = {"Retry-After": "5"}
+        raise Problem(503, "not-ready", "The schedule is being read.", headers=retry)
+    served = manifests.of_zone(speaker.zone_id)
     headers = {"ETag": served.etag}
     if served.etag in _tags(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)

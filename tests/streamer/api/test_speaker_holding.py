@@ -69,6 +69,9 @@ async def held(
     async with asyncio.timeout(10):
         while True:
             answer = await client.get(MANIFEST)
+            if answer.status_code == 503:  # the schedule is being read
+                await asyncio.sleep(0.1)
+                continue
             manifest = parse_manifest(answer.content, verifier(server))
             if (len(manifest.items), len(manifest.orders)) == (count, orders):
                 return manifest
