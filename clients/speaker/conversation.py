@@ -48,6 +48,12 @@ QUICK_PINGS = 10
 QUICK_PERIOD_S = 0.025
 SEARCH_PERIOD_S = 0.25
 "Between pings while the burst was not enough; the server allows 20 a second."
+LEARN_PERIOD_S = 2.0
+"Behind a jittery link, where only a mean of many exchanges tells the time."
+LEARN_PINGS = 30
+"So many of these: a minute. For ever they would cost a SIM 400 MB a month."
+JITTERY_NS = 5_000_000
+"Neighbours that err by more are heard apart: the bar is 20 ms (NUMBERS.md, row 13)."
 
 
 class Owner(Protocol):
@@ -56,6 +62,11 @@ class Owner(Protocol):
     @property
     def synchronised(self) -> bool:
         """Whether the server's clock is known: else it is asked for often."""
+        ...
+
+    @property
+    def clock_jitter_ns(self) -> int:
+        """How much an exchange of the clock commonly errs."""
         ...
 
     def on_message(
@@ -194,13 +205,12 @@ class Conversation:
             await _send(connection, serialize(Ping(monotonic_ns() // 1000)))
             self._owner.on_asked(self)
             count += 1
-            await _pause(self._nudged, self._ping_period_s(count))
+            owner = self._owner
+            period_s = ping_period_s(
+                count, synchronised=owner.synchronised, jitter_ns=owner.clock_jitter_ns
+            )
+            await _pause(self._nudged, period_s)
         raise TimeoutError("no pong")
-
-    def _ping_period_s(self, count: int) -> float:
-        if count < QUICK_PINGS:
-            return QUICK_PERIOD_S
-        return PING_PERIOD_S if self._owner.synchronised else SEARCH_PERIOD_S
 
     async def _report(self, connection: ClientConnection) -> None:
         while True:
@@ -263,3 +273,13 @@ async def _pause(cut_short: asyncio.Event, seconds: float) -> None:
 async def _send(connection: ClientConnection, text: str) -> None:
     async with asyncio.timeout(SEND_TIMEOUT_S):
         await connection.send(text)
+
+
+def ping_period_s(pings: int, *, synchronised: bool, jitter_ns: int) -> float:
+    """Return how long after so many *pings* of a connection the next one is due."""
+    if pings < QUICK_PINGS:
+        return QUICK_PERIOD_S
+    if not synchronised:
+        return SEARCH_PERIOD_S
+    learning = jitter_ns > JITTERY_NS and pings < QUICK_PINGS + LEARN_PINGS
+    return LEARN_PERIOD_S if learning else PING_PERIOD_S

@@ -210,6 +210,11 @@ class Link:
         """Whether the server's clock is known."""
         return self._clock.synchronised
 
+    @property
+    def clock_jitter_ns(self) -> int:
+        """How much an exchange of the clock commonly errs."""
+        return self._clock.jitter_ns
+
     def reports(self) -> list[ListenerMessage]:
         """Return what is to be told every 10 s."""
         return [self._receiver.report(), self._receiver.health()]

@@ -1,9 +1,9 @@
 """Which lost packets to ask for again, and when (pure; RFC 4585, section 6.2.1).
 
 A packet is asked for when what came after it shows that it is missing, with a little
-patience in case it was only overtaken; and once more when a round trip has passed in
-vain. What came as a copy (RFC 2198) is not asked for; with copies in the next packet a
-single loss never is.
+patience in case it was only overtaken; and again each time a round trip has passed in
+vain, while there is time. What came as a copy (RFC 2198) is not asked for; with copies
+in the next packet a single loss never is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from streamer.wire.sequence import unwrap
 
-TRIES = 2
+TRIES = 4
+"Losses come in bursts, and a burst outlasts a round trip."
 OVERTAKING_NS = 10_000_000
 "Patience with a packet that may only be late."
 SPARE_NS = 30_000_000

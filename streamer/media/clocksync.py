@@ -98,6 +98,14 @@ class ClockSync:
         """Largest error that a path slower one way than the other can cause."""
         return min((e.round_trip_ns for e in self._exchanges), default=0) // 2
 
+    @property
+    def jitter_ns(self) -> int:
+        """How much an exchange commonly errs: half its wait beyond the least."""
+        if not self._exchanges:
+            return 0
+        round_trips = sorted(e.round_trip_ns for e in self._exchanges)
+        return (round_trips[len(round_trips) // 2] - round_trips[0]) // 2
+
     def to_server_ns(self, local_ns: int) -> int:
         """Return the server's instant at our *local_ns*; ours while unknown."""
         line = self._line

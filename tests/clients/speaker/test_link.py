@@ -15,6 +15,16 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.http11 import Response
 
 from clients.speaker.backoff import BASE_S, CAP_S, MAX_HINT_S, REFUSED_S, Backoff
+from clients.speaker.conversation import (
+    JITTERY_NS,
+    LEARN_PERIOD_S,
+    LEARN_PINGS,
+    PING_PERIOD_S,
+    QUICK_PERIOD_S,
+    QUICK_PINGS,
+    SEARCH_PERIOD_S,
+    ping_period_s,
+)
 from clients.speaker.handshake import Address
 from clients.speaker.mishaps import Mishap, explain
 
@@ -163,3 +173,28 @@ class TestAddress:
 
     def test_does_not_show_the_credential(self) -> None:
         assert "secret" not in repr(Address("ws://h", "secret"))
+
+
+class TestPings:
+    """How often the server's clock is asked for."""
+
+    def test_a_burst_comes_first_whatever_is_known(self) -> None:
+        for pings in range(QUICK_PINGS):
+            period_s = ping_period_s(pings, synchronised=True, jitter_ns=10**9)
+            assert period_s == QUICK_PERIOD_S
+
+    def test_an_unknown_clock_is_searched_for(self) -> None:
+        period_s = ping_period_s(500, synchronised=False, jitter_ns=0)
+        assert period_s == SEARCH_PERIOD_S
+
+    def test_behind_a_quiet_link_it_is_slow_at_once(self) -> None:
+        period_s = ping_period_s(QUICK_PINGS, synchronised=True, jitter_ns=JITTERY_NS)
+        assert period_s == PING_PERIOD_S
+
+    def test_behind_a_jittery_one_it_is_learnt_for_a_minute(self) -> None:
+        periods = [
+            ping_period_s(pings, synchronised=True, jitter_ns=JITTERY_NS + 1)
+            for pings in range(QUICK_PINGS, QUICK_PINGS + LEARN_PINGS + 5)
+        ]
+        assert periods == [LEARN_PERIOD_S] * LEARN_PINGS + [PING_PERIOD_S] * 5
+        assert sum(periods[:LEARN_PINGS]) == 60

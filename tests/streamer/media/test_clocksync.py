@@ -212,4 +212,14 @@ def test_law_the_error_never_exceeds_half_the_best_round_trip_by_much(
         server = Server(there=exactly(there), back=exactly(back))
         now_ns = server.exchange(clock, index * SECOND)
     error_ns = abs(clock.to_server_ns(now_ns) - server.at(now_ns))
-    assert error_ns <= clock.uncertainty_ns + 15 * MS + STEP_NS
+    rounding_ns = 2  # halves of round trips are whole nanoseconds
+    assert error_ns <= clock.uncertainty_ns + 15 * MS + STEP_NS + rounding_ns
+
+
+def test_jitter_is_what_exchanges_wait_beyond_the_least() -> None:
+    clock = ClockSync()
+    assert clock.jitter_ns == 0
+    for index, wait_ns in enumerate((0, 10 * MS, 30 * MS, 90 * MS, 20 * MS)):
+        sent_ns = index * SECOND
+        clock.add(sent_ns, sent_ns, sent_ns, sent_ns + 40 * MS + wait_ns)
+    assert clock.jitter_ns == 10 * MS
