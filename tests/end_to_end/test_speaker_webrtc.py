@@ -433,7 +433,7 @@ async def test_a_speaker_that_is_moved_hears_its_new_zone(tmp_path: Path) -> Non
 async def test_reports_name_the_transport(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clients.speaker.link.REPORT_PERIOD_S", 0.2)
+    monkeypatch.setattr("clients.speaker.conversation.REPORT_PERIOD_S", 0.2)
     async with house(tmp_path) as station:
         speakers = station.server.services.speakers
 
