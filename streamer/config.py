@@ -51,7 +51,11 @@ class Config(BaseSettings):
     "By which listeners reach `webrtc_host`, e.g. of the NAT. None: the machine's own."
     max_webrtc_listeners: int = Field(10_000, ge=1)
     database_url: str | None = None
-    "None: a SQLite file in the data directory."
+    """None: a SQLite file in the data directory. One server at a time may use it.
+
+    PostgreSQL must be reached without a pooler that shares sessions (PgBouncer's
+    `transaction` mode): that it is claimed is bound to a session.
+    """
     recordings_directory: Path | None = None
     "None: `recordings` in the data directory."
     record: bool = True

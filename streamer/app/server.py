@@ -27,6 +27,7 @@ from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
 from streamer.app.directory import DataDirectory
 from streamer.app.http import HttpServer, listening_socket
+from streamer.app.lastseen import LastSeen
 from streamer.app.logbook import head_path
 from streamer.app.opener import Opener
 from streamer.app.replays import take_up_replays
@@ -42,8 +43,8 @@ from streamer.fanout.webrtc.port import WebRtcServer
 from streamer.fanout.websocket import Endpoint, WebSocketServer
 from streamer.metrics import LoopLateness, Metrics
 from streamer.programme.programme import ProgrammeSettings
+from streamer.store.claim import DatabaseClaim
 from streamer.store.database import sqlite_url
-from streamer.store.errors import StoreError
 from streamer.store.records import Role
 from streamer.store.store import Store
 from streamer.studio.admission import Admission
@@ -55,7 +56,6 @@ from streamer.studio.receiptwriter import ReceiptWriter
 from streamer.studio.studio import Studio
 
 ADMIN_NAME = "admin"
-LAST_SEEN_INTERVAL_S = 30
 PAGES_DIRECTORY = Path(streamer.__file__).parents[1] / "clients" / "web"
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ class LoacastServer:
 
         Raises:
             DirectoryInUseError: Another server has the data directory.
+            DatabaseInUseError: Another server has the database.
             OSError: A port is taken, or the disk cannot be used.
             StoreUnavailableError: The database cannot be reached.
         """
@@ -118,20 +119,25 @@ class LoacastServer:
         stack.enter_context(DataDirectory(config.data_directory))
         sock = stack.enter_context(listening_socket(config.host, config.api_port))
         self.api_port = sock.getsockname()[1]
-        store = Store(database_url(config), head_path=head_path(config))
+        metrics = Metrics(CollectorRegistry())
+        url = database_url(config)
+        claim = DatabaseClaim(url, on_change=metrics.database_claim.state)
+        await stack.enter_async_context(claim)
+        store = Store(url, head_path=head_path(config))
         await stack.enter_async_context(store)
-        self.services = await self._build(stack, store)
-        await stack.enter_async_context(_LastSeen(self.services.speakers))
+        self.services = await self._build(stack, store, metrics)
+        await stack.enter_async_context(LastSeen(self.services.speakers))
         await keep_rights(stack, self.services)
         app = api.build(self.services, pages_directory=PAGES_DIRECTORY)
         await stack.enter_async_context(HttpServer(app, sock))
 
-    async def _build(self, stack: AsyncExitStack, store: Store) -> Services:
+    async def _build(
+        self, stack: AsyncExitStack, store: Store, metrics: Metrics
+    ) -> Services:
         """Return the services, entered in *stack* from the air upwards."""
         config = self.config
         recordings = config.effective_recordings_directory
         await asyncio.to_thread(recordings.mkdir, parents=True, exist_ok=True)
-        metrics = Metrics(CollectorRegistry())
         await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
         tree = await store.zones.tree()
         tokens = await self._tokens(store)
@@ -257,34 +263,6 @@ class LoacastServer:
         )
         directory = config.effective_recordings_directory if config.record else None
         return Production(settings, directory, metrics)
-
-
-class _LastSeen:
-    """Stores now and then, in one write, when speakers were last heard of."""
-
-    def __init__(self, speakers: SpeakerRegistry) -> None:
-        self._speakers = speakers
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="last seen")
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        await self._write()
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(LAST_SEEN_INTERVAL_S)
-            await self._write()
-
-    async def _write(self) -> None:
-        try:
-            await self._speakers.write_last_seen()
-        except StoreError as error:
-            logger.warning("when speakers were last seen is not stored: %s", error)
 
 
 def open_ring() -> SendRing | None:
