@@ -32,6 +32,7 @@ from streamer.studio.cutoff import (
     may_begin_again,
 )
 from streamer.studio.errors import StudioClosedError, TooManyProgrammesError
+from streamer.studio.outcomewriter import OutcomeWriter
 from streamer.studio.scheduled import (
     ScheduledStart,
     Starter,
@@ -94,8 +95,7 @@ class ScheduleKeeper:
         self._starts: set[asyncio.Task[None]] = set()
         self._again: set[Occurrence] = set()
         "Starts that the last server's end found unfinished, until they are claimed."
-        self._unwritten: dict[Occurrence, Outcome] = {}
-        self._writing = asyncio.Lock()
+        self._writer = OutcomeWriter(outcomes, self._settle)
         self._turning: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -125,7 +125,7 @@ class ScheduleKeeper:
             task.cancel()
         await asyncio.wait([self._turning, *self._starts])
         with suppress(StoreError):
-            await self._write()
+            await self._writer.write()
 
     def now_utc(self) -> datetime:
         """Return what time it is, by the clock of the schedule."""
@@ -142,7 +142,7 @@ class ScheduleKeeper:
             if not due.is_missed:
                 self._begin(due)
         await self._miss([due for due in handed if due.is_missed])
-        await self._write()
+        await self._writer.write()
         next_utc = self.timetable.next_utc()
         return next_utc is not None and next_utc <= self._clock()
 
@@ -187,7 +187,7 @@ class ScheduleKeeper:
         if self._find_cut_off is None:
             return
         going_on = GoingOn(
-            finish=self._finish,
+            finish=self._writer.finish,
             start=self._start_in_turn,
             find=self._find_cut_off,
             tell=self._tell,
@@ -235,7 +235,7 @@ class ScheduleKeeper:
             return
         self.timetable.settle(found.occurrence, found.kind)
         self._tell(found)
-        await self._finish(found)
+        await self._writer.finish(found)
 
     async def _attempts(self, due: Due) -> Outcome | None:
         """Try until it is on the air, or cannot be, or is too late.
@@ -294,21 +294,6 @@ class ScheduleKeeper:
             if kind is None:
                 self._tell(outcome)
         await self._settle({each.entry_id for each in outcomes})
-
-    async def _finish(self, outcome: Outcome) -> None:
-        """Write an outcome now, or else with one of the next turns."""
-        self._unwritten[outcome.occurrence] = outcome
-        with suppress(StoreError):
-            await self._write()
-
-    async def _write(self) -> None:
-        """Write the outcomes that wait for it; they were claimed, so they are few."""
-        async with self._writing:
-            written = list(self._unwritten.values())
-            for outcome in written:
-                await self._outcomes.finish(outcome)
-                del self._unwritten[outcome.occurrence]
-        await self._settle({each.entry_id for each in written})
 
     async def _settle(self, entry_ids: set[str]) -> None:
         if entry_ids:

@@ -394,6 +394,17 @@ class TestRestarts:
 class TestTheDatabaseIsAway:
     """A store that cannot be written."""
 
+    async def test_a_reason_that_is_no_text_keeps_nothing_back(
+        self, world: World
+    ) -> None:
+        world.studio.error = SourceRefusedError("unknown-file", "No file \ud800.")
+        async with world.server() as (keeper, planning):
+            await planning.create(DAILY, OWNER)
+            await world.at(keeper, hanoi("05:30"))
+            at_utc = HALF_PAST_FIVE.start_utc
+            (found,) = await planning.outcomes.between(at_utc, at_utc)
+        assert (found.kind, found.detail) == (FAILED, "No file \\ud800.")
+
     async def test_a_start_waits_for_it(self, world: World, tmp_path: Path) -> None:
         async with world.server() as (keeper, planning):
             await planning.create(DAILY, OWNER)
