@@ -57,7 +57,11 @@ class Config(BaseSettings):
     )
     "Which earlier packets each one repeats over WebRTC, counted back; none: no copies."
     database_url: str | None = None
-    "None: a SQLite file in the data directory."
+    """None: a SQLite file in the data directory. One server at a time may use it.
+
+    PostgreSQL must be reached without a pooler that shares sessions (PgBouncer's
+    `transaction` mode): that it is claimed is bound to a session.
+    """
     recordings_directory: Path | None = None
     "None: `recordings` in the data directory."
     record: bool = True

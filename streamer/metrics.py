@@ -15,6 +15,7 @@ from typing import Self, TypeAlias
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Enum,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -50,6 +51,12 @@ class Metrics:
         self._count_connections(registry)
         self._time(registry)
         self._read_reports(registry)
+        self.database_claim = Enum(
+            "loacast_database_claim",
+            "Whether the database is this server's: not so, two may air the same.",
+            states=["lost", "held", "taken"],
+            registry=registry,
+        )
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)

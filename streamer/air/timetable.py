@@ -58,7 +58,7 @@ class OutcomeKind(StrEnum):
     REFUSED = "refused"
     "A rule forbade it: a policy, a zone that is gone, a zone that is held."
     FAILED = "failed"
-    "It could not be opened, or the server died while it was being started."
+    "It could not be opened, or servers died while it was being started."
 
 
 @dataclass(frozen=True, slots=True)

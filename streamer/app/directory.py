@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 from typing import Self
+
+from streamer.store.filelock import FileLock
 
 LOCK_NAME = "server.lock"
 
@@ -15,14 +15,11 @@ class DirectoryInUseError(Exception):
 
 
 class DataDirectory:
-    """Holds *path* for this process while it is entered; makes it if need be.
-
-    The lock is the kernel's (flock(2)): it ends with the process, however it ends.
-    """
+    """Holds *path* for this process while it is entered; makes it if need be."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: int | None = None
+        self._lock = FileLock(path / LOCK_NAME)
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -32,18 +29,13 @@ class DataDirectory:
             OSError: The directory cannot be made or written to.
         """
         self._path.mkdir(parents=True, exist_ok=True, mode=0o750)
-        file = os.open(self._path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o640)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock.__enter__()
         except BlockingIOError:
-            os.close(file)
             raise DirectoryInUseError(
                 f"another server uses the data directory {self._path}"
             ) from None
-        self._file = file
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._lock.__exit__()

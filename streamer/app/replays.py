@@ -67,7 +67,7 @@ async def find_owed(
         StoreUnavailableError: The log cannot be read.
     """
     begun = AsRunFilter(kinds=frozenset({AsRunKind.SERVER_STARTED}))
-    (this_start,) = await log.read(begun, limit=1, latest_first=True)
+    this_start = await log.read(begun, limit=1, latest_first=True)
     since_utc = min(alive_utc, now_utc) - LONGEST_AGO
     settled = await _all(
         log, AsRunFilter(kinds=_SETTLING, from_utc=since_utc - LONGEST_AGO)
@@ -76,7 +76,7 @@ async def find_owed(
         kinds=_ENDED,
         from_utc=since_utc,
         zoneless=True,
-        before_serial=this_start.serial,
+        before_serial=this_start[0].serial if this_start else None,
     )
     accepted = [each for each in settled if each.kind == AsRunKind.ACCEPTED]
     found: list[Owed] = []
@@ -98,6 +98,9 @@ async def _take_up(
         except StoreError as error:
             logger.warning("owed replays wait for the database: %s", error)
             await asyncio.sleep(RETRY_S)
+        except Exception:
+            logger.exception("owed replays are not taken up")
+            return
     for each in found:
         if each.too_late:
             logger.warning("%r is not replayed: %s", each.request.title, TOO_LATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from streamer.api.plans import owner_now
 from streamer.api.tokens import TokenRegistry
 from streamer.store.asrunevents import AsRunFilter
 from streamer.store.columns import us_of_utc
+from streamer.store.errors import NotFoundError, StoreUnavailableError
 from streamer.store.identifiers import planned_id
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
@@ -26,6 +28,8 @@ from streamer.studio.planning import Planning
 from streamer.studio.scheduled import ScheduledStart
 from streamer.studio.studio import Studio
 from streamer.studio.timetable import ScheduleKeeper
+
+_log = logging.getLogger(__name__)
 
 MAX_EVENTS = 5_000
 "Of one broadcast; beyond it a little is heard twice."
@@ -51,7 +55,9 @@ async def keep_schedule(
         except OwnerRefusedError as error:
             journal.refused(request_of(wanted), rule_of(error), str(error))
             raise
-        return (await studio.start(request_of(replace(wanted, owner=owner)))).id
+        request = request_of(replace(wanted, owner=owner))
+        unused = await unused_id(store, request.broadcast_id)
+        return (await studio.start(replace(request, broadcast_id=unused))).id
 
     def tell(outcome: Outcome) -> None:
         # What a rule forbade, the studio has refused, and so it is in the log.
@@ -102,6 +108,24 @@ def request_of(wanted: ScheduledStart) -> BroadcastRequest:
         if wanted.goes_on
         else planned_id(entry.id, us_of_utc(wanted.start_utc)),
     )
+
+
+async def unused_id(store: Store, broadcast_id: str | None) -> str | None:
+    """Return *broadcast_id*, or None where a broadcast has it already.
+
+    A server that died between going on air and noting so begins the same start again.
+    Without the database nobody knows; what is to be heard does not wait for it.
+    """
+    if broadcast_id is None:
+        return None
+    try:
+        await store.broadcasts.get(broadcast_id)
+    except NotFoundError:
+        return broadcast_id
+    except StoreUnavailableError:
+        _log.warning("whether %s was on air before is not known", broadcast_id)
+        return broadcast_id
+    return None
 
 
 def _going_on(wanted: ScheduledStart) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from streamer.fanout.webrtc.port import WebRtcServer
 from streamer.fanout.websocket import Endpoint, WebSocketServer
 from streamer.metrics import LoopLateness, Metrics
 from streamer.programme.programme import ProgrammeSettings
+from streamer.store.claim import DatabaseClaim
 from streamer.store.columns import us_of_utc
 from streamer.store.database import sqlite_url
 from streamer.store.records import Role
@@ -91,6 +92,7 @@ class LoacastServer:
 
         Raises:
             DirectoryInUseError: Another server has the data directory.
+            DatabaseInUseError: Another server has the database.
             OSError: A port is taken, or the disk cannot be used.
             StoreUnavailableError: The database cannot be reached.
         """
@@ -126,20 +128,25 @@ class LoacastServer:
         sock = stack.enter_context(listening_socket(config.host, config.api_port))
         self.api_port = sock.getsockname()[1]
         self._key = await asyncio.to_thread(load_or_create, config.signing_key_path)
-        store = Store(database_url(config), head_path=head_path(config))
+        metrics = Metrics(CollectorRegistry())
+        url = database_url(config)
+        claim = DatabaseClaim(url, on_change=metrics.database_claim.state)
+        await stack.enter_async_context(claim)
+        store = Store(url, head_path=head_path(config))
         await stack.enter_async_context(store)
-        self.services = await self._build(stack, store)
+        self.services = await self._build(stack, store, metrics)
         await stack.enter_async_context(LastSeen(self.services.speakers))
         await keep_rights(stack, self.services)
         app = api.build(self.services, pages_directory=PAGES_DIRECTORY)
         await stack.enter_async_context(HttpServer(app, sock))
 
-    async def _build(self, stack: AsyncExitStack, store: Store) -> Services:
+    async def _build(
+        self, stack: AsyncExitStack, store: Store, metrics: Metrics
+    ) -> Services:
         """Return the services, entered in *stack* from the air upwards."""
         config = self.config
         recordings = config.effective_recordings_directory
         await asyncio.to_thread(recordings.mkdir, parents=True, exist_ok=True)
-        metrics = Metrics(CollectorRegistry())
         await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
         tree = await store.zones.tree()
         tokens = await self._tokens(store)

@@ -59,11 +59,11 @@ class Database:
             ValueError: The URL is for a database that lives in memory.
             StoreUnavailableError: The file cannot be opened, or is no database.
         """
-        url = _full(self._url)
+        url = full_url(self._url)
         if url.get_backend_name() == "sqlite":
             if url.database in (None, "", ":memory:"):
                 raise ValueError("a store in memory cannot serve several connections")
-            with _Translated():
+            with Translated():
                 await asyncio.to_thread(_prepare_file, url.database, self._patience_s)
         self._engine = _engine(url, self._patience_s)
         return self
@@ -80,7 +80,7 @@ class Database:
         Raises:
             StoreUnavailableError: The database cannot be reached.
         """
-        with _Translated():
+        with Translated():
             async with self._open().connect() as connection:
                 yield connection
 
@@ -97,7 +97,7 @@ class Database:
             InvalidValueError: The database cannot hold a value.
             StoreUnavailableError: The database cannot be reached.
         """
-        with _Translated():
+        with Translated():
             engine = self._open()
             async with AsyncExitStack() as stack:
                 if engine.dialect.name == "sqlite":
@@ -152,7 +152,7 @@ def chunks(items: Sequence[Item]) -> list[Sequence[Item]]:
     ]
 
 
-class _Translated:
+class Translated:
     """Turns the errors of SQLAlchemy and the drivers into ours."""
 
     def __enter__(self) -> None: ...
@@ -179,7 +179,7 @@ def _reason(error: BaseException | None) -> str:
     return str(said) or type(said).__name__
 
 
-def _full(url: str) -> sa.URL:
+def full_url(url: str) -> sa.URL:
     """Return *url* with the driver that we use."""
     parsed = sa.make_url(url)
     return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))

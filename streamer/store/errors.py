@@ -31,3 +31,7 @@ class InvalidValueError(StoreError, ValueError):
 
 class StoreUnavailableError(StoreError):
     """The database cannot be reached or does not answer; nothing was changed."""
+
+
+class DatabaseInUseError(StoreError):
+    """Another server runs on this database."""

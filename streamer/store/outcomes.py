@@ -7,7 +7,7 @@ server that forgot everything start it once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -109,19 +109,24 @@ class Outcomes:
             await insert_many(connection, schedule_outcomes, new, asdict)
         return known
 
-    async def abandon(self, at_utc: datetime) -> list[Outcome]:
-        """Give up starts that a server died of; return them as they are now.
+    async def abandon(
+        self, at_utc: datetime, *, may_begin_again: Callable[[Outcome], bool]
+    ) -> list[Outcome]:
+        """Give up starts that a server died in; return them as they are now.
 
-        They are not tried again: nobody knows whether they were heard.
+        Those that may begin again are missed until they are claimed once more; the
+        others have failed.
         """
         which = _OF.kind == OutcomeKind.STARTING
         given_up: list[Outcome] = []
         async with self._database.writing() as connection:
             rows = await connection.execute(sa.select(schedule_outcomes).where(which))
             for row in rows.all():
+                begun = Outcome(**row._mapping)
+                again = may_begin_again(begun)
                 outcome = replace(
-                    Outcome(**row._mapping),
-                    kind=OutcomeKind.FAILED,
+                    begun,
+                    kind=OutcomeKind.MISSED if again else OutcomeKind.FAILED,
                     detail="The server ended while it was being started.",
                     decided_utc=at_utc,
                 )

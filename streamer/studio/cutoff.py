@@ -4,6 +4,9 @@ A slot does not end because a server did. The next one, if the slot still lasts,
 on with what is left: another station is joined live, a play list goes on where its
 source stood. The outcome of the start then names the broadcast that goes on; what can
 not go on is told as missed, with the reason.
+
+A start that the server's end found before it was on the air begins again, once, while
+its grace lasts.
 """
 
 from __future__ import annotations
@@ -15,15 +18,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from streamer.air.schedule import Fill, Planned, joined_late, occurrences
+from streamer.air.schedule import Fill, Planned, grace, joined_late, occurrences
 from streamer.air.timetable import OutcomeKind
-from streamer.store.outcomes import Outcome, Outcomes
+from streamer.store.errors import StoreUnavailableError
+from streamer.store.outcomes import Outcome
 from streamer.studio.errors import StudioClosedError, TooManyProgrammesError
 from streamer.studio.scheduled import ScheduledStart, Starter
 
 RETRY_S = 5.0
+LONGEST_SLOT = timedelta(days=1)
 NOT_AIRED = "The server ended, and the rest was not aired"
 "How the detail of such an outcome begins; nothing more is done about it then."
+AGAIN = "It begins again: a server ended while it was being started."
+"The detail of a start until it has its outcome; a second end is one too many."
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +54,7 @@ class GoingOn:
     """Lets what was cut off go on.
 
     Args:
-        outcomes: Where it is written.
+        finish: Writes it down, by and by; never raises.
         start: Puts it on the air.
         find: Tells what was cut off.
         tell: Is told what can not go on.
@@ -57,15 +64,15 @@ class GoingOn:
 
     def __init__(
         self,
-        outcomes: Outcomes,
         *,
+        finish: Callable[[Outcome], Awaitable[None]],
         start: Starter,
         find: FindCutOff,
         tell: Callable[[Outcome], None],
         clock: Callable[[], datetime],
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._outcomes = outcomes
+        self._finish = finish
         self._start = start
         self._find = find
         self._tell = tell
@@ -80,23 +87,36 @@ class GoingOn:
         """Let each of *outcomes* go on that was cut off, and wait until they are."""
         async with asyncio.TaskGroup() as group:
             for each in outcomes:
-                name, is_settled = each.broadcast_id, each.detail.startswith(NOT_AIRED)
-                if each.kind is not OutcomeKind.AIRED or name is None or is_settled:
-                    continue
-                cut = await self._find(name)
-                if cut is not None:
-                    planned = find_planned(each.entry_id)
-                    group.create_task(self._go_on(each, planned, cut))
+                if each.kind is OutcomeKind.AIRED and (cut := await self._cut(each)):
+                    group.create_task(self._go_on(each, find_planned, cut))
+
+    async def _cut(self, outcome: Outcome) -> CutOff | None:
+        """Ask until the database answers what was cut off, while any slot may last."""
+        name, is_settled = outcome.broadcast_id, outcome.detail.startswith(NOT_AIRED)
+        if name is None or is_settled:
+            return None
+        while self._clock() - outcome.start_utc < LONGEST_SLOT:
+            try:
+                return await self._find(name)
+            except StoreUnavailableError as error:
+                logger.warning("what was cut off waits for the database: %s", error)
+                await self._wait(RETRY_S)
+            except Exception:  # of this one; the others shall go on
+                logger.exception("how far %s had come cannot be told", name)
+                break
+        return None
 
     async def _go_on(
-        self, outcome: Outcome, planned: Planned | None, cut: CutOff
+        self,
+        outcome: Outcome,
+        find_planned: Callable[[str], Planned | None],
+        cut: CutOff,
     ) -> None:
         """Try until it is on the air, or cannot be, or its slot is over."""
-        why = _obstacle(outcome, planned)
-        while planned is not None and not why:
-            start = rest_of(planned, outcome, cut, self._clock())
+        while True:
+            planned = find_planned(outcome.entry_id)
+            start, why = _rest_or_why(outcome, planned, cut, self._clock())
             if start is None:
-                why = "its slot is over"
                 break
             try:
                 broadcast_id = await self._start(start)
@@ -108,7 +128,7 @@ class GoingOn:
             except Exception as error:
                 why = str(error) or type(error).__name__
                 break
-            await self._outcomes.finish(
+            await self._finish(
                 replace(
                     outcome,
                     broadcast_id=broadcast_id,
@@ -118,8 +138,28 @@ class GoingOn:
             )
             return
         lost = replace(outcome, detail=f"{NOT_AIRED}: {why}.")
-        await self._outcomes.finish(lost)
         self._tell(replace(lost, kind=OutcomeKind.MISSED))
+        await self._finish(lost)
+
+
+def may_begin_again(
+    outcome: Outcome, planned: Planned | None, now_utc: datetime
+) -> bool:
+    """Tell whether a start that a server's end found unfinished has another try.
+
+    Args:
+        outcome: As it was claimed.
+        planned: Its entry as it is now; None if it is gone.
+        now_utc: The wall clock.
+    """
+    if planned is None or _obstacle(outcome, planned) or outcome.detail == AGAIN:
+        return False
+    # What is found to be over a moment later would be told to nobody.
+    in_a_moment_utc = now_utc + timedelta(seconds=RETRY_S)
+    return (
+        planned.armed_utc <= outcome.start_utc
+        and in_a_moment_utc <= outcome.start_utc + grace(planned.entry)
+    )
 
 
 def rest_of(
@@ -143,10 +183,19 @@ def rest_of(
     )
 
 
-def _obstacle(outcome: Outcome, planned: Planned | None) -> str:
-    """Return why it may not go on, by the schedule as it is now; empty if it may."""
+def _rest_or_why(
+    outcome: Outcome, planned: Planned | None, cut: CutOff, now_utc: datetime
+) -> tuple[ScheduledStart | None, str]:
+    """Return what is left to broadcast now, or why nothing may be."""
     if planned is None:
-        return "its entry was deleted"
+        return None, "its entry was deleted"
+    if why := _obstacle(outcome, planned):
+        return None, why
+    return rest_of(planned, outcome, cut, now_utc), "its slot is over"
+
+
+def _obstacle(outcome: Outcome, planned: Planned) -> str:
+    """Return why it may not go on, by the schedule as it is now; empty if it may."""
     if planned.armed_utc > outcome.decided_utc:
         return "its entry was changed"
     at_utc = outcome.start_utc

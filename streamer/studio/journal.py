@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-import streamer
 from streamer.air.conduct import OrderKind
 from streamer.air.difference import AirStep
 from streamer.air.priority import Comeback
@@ -31,6 +30,7 @@ from streamer.studio.broadcast import BroadcastRequest
 from streamer.studio.live import Live
 from streamer.studio.production import recording_name
 from streamer.studio.records import RecordWriter, Write
+from streamer.studio.takeover import take_over
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class StoreJournal:
         "Broadcasts of which nothing was heard or made so far."
 
     async def __aenter__(self) -> Self:
-        await self._take_over()
+        await take_over(self._store, self._directory)
         await self._records.beat(datetime.now(UTC))
         await self._writer.__aenter__()
         self._beating = asyncio.create_task(self._beat(), name="heartbeat")
@@ -247,39 +247,6 @@ class StoreJournal:
             append = partial(self._store.asrun.append, events)
             self._writer.put("an event of the as-run log", append)
 
-    async def _take_over(self) -> None:
-        """End what a server that died left on the air, and say that this one began."""
-        now_utc = datetime.now(UTC)
-        unfinished = await self._store.asrun.unfinished()
-        ended_utc: dict[str, datetime] = {}
-        for broadcast in await self._records.close_interrupted(now_utc):
-            logger.warning("broadcast %s was interrupted", broadcast.id)
-            ended_utc[broadcast.id] = broadcast.ended_utc or now_utc
-            await self._keep_interrupted(broadcast.id)
-        events = asrun.server_started(
-            unfinished,
-            ended_utc=ended_utc,
-            now_utc=now_utc,
-            version=streamer.__version__,
-        )
-        try:
-            for head in await self._store.asrun.contradicted():
-                logger.error("THE AS-RUN LOG WAS CHANGED: it has no %s any more", head)
-            await self._store.asrun.append(events)
-        except (OSError, ValueError) as error:
-            logger.error("the end of the as-run log is not noted: %s", error)
-
-    async def _keep_interrupted(self, broadcast_id: str) -> None:
-        """What was recorded until the server died can be heard."""
-        if self._directory is None:
-            return
-        path = self._directory / recording_name(broadcast_id)
-        size_bytes = await asyncio.to_thread(_size, path)
-        if size_bytes:
-            await self._records.set_recording(
-                broadcast_id, path=path.name, size_bytes=size_bytes, complete=False
-            )
-
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
@@ -306,10 +273,3 @@ def _airing(request: BroadcastRequest) -> asrun.Airing:
         actor=request.token_id,
         actor_name=request.started_by,
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -16,6 +17,9 @@ from streamer.air.schedule import (
 )
 from streamer.air.timetable import Due, OutcomeKind
 from streamer.store.outcomes import Outcome
+from streamer.studio.errors import SourceRefusedError, StudioError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +77,13 @@ def start_of(due: Due, late_s: int) -> ScheduledStart:
         items=joined_late(entry.items, late_s),
         slot_s=None if entry.fill is Fill.NONE else entry.duration_s - late_s,
     )
+
+
+def not_made(outcome: Outcome, error: Exception) -> Outcome:
+    """Return that a start came to nothing for good."""
+    kind = OutcomeKind.FAILED
+    if not isinstance(error, StudioError):
+        logger.error("%s could not be started", outcome.occurrence, exc_info=error)
+    elif not isinstance(error, SourceRefusedError):
+        kind = OutcomeKind.REFUSED
+    return replace(outcome, kind=kind, detail=str(error) or type(error).__name__)

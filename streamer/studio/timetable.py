@@ -4,8 +4,9 @@
 each start in the store before it is made, and writes down how it ended. So each is
 made once, also by two servers on one database.
 
-A start that finds the studio full is tried again until its grace is over. One that
-a rule forbids, or that cannot be opened, is not: its outcome says why.
+A start that finds the studio full is tried again until its grace is over, and one
+that a server died in begins again once. One that a rule forbids, or that cannot be
+opened, is not: its outcome says why.
 """
 
 from __future__ import annotations
@@ -18,19 +19,27 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from streamer.air.schedule import Occurrence, grace
+from streamer.air.schedule import Occurrence, Planned, grace
 from streamer.air.timetable import JITTER, Due, OutcomeKind, Timetable
 from streamer.store.errors import StoreError
 from streamer.store.outcomes import Outcome, Outcomes
 from streamer.store.timetable import Timetables
-from streamer.studio.cutoff import FindCutOff, GoingOn
-from streamer.studio.errors import (
-    SourceRefusedError,
-    StudioClosedError,
-    StudioError,
-    TooManyProgrammesError,
+from streamer.studio.cutoff import (
+    AGAIN,
+    LONGEST_SLOT,
+    FindCutOff,
+    GoingOn,
+    may_begin_again,
 )
-from streamer.studio.scheduled import Starter, outcome_of, start_of
+from streamer.studio.errors import StudioClosedError, TooManyProgrammesError
+from streamer.studio.outcomewriter import OutcomeWriter
+from streamer.studio.scheduled import (
+    ScheduledStart,
+    Starter,
+    not_made,
+    outcome_of,
+    start_of,
+)
 
 TURN_S = 1.0
 "The clock is looked at this often, however far the next start is."
@@ -39,7 +48,6 @@ STARTS_AT_ONCE = 8
 "Sources opened side by side; a slow one does not hold up the others."
 REMEMBERED = timedelta(days=2)
 REMEMBERED_OUTCOMES = 5000
-LONGEST_SLOT = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +93,9 @@ class ScheduleKeeper:
         "What is planned; change it through `streamer.studio.planning` only."
         self._places = asyncio.Semaphore(STARTS_AT_ONCE)
         self._starts: set[asyncio.Task[None]] = set()
-        self._unwritten: dict[Occurrence, Outcome] = {}
-        self._writing = asyncio.Lock()
+        self._again: set[Occurrence] = set()
+        "Starts that the last server's end found unfinished, until they are claimed."
+        self._writer = OutcomeWriter(outcomes, self._settle)
         self._turning: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -96,14 +105,14 @@ class ScheduleKeeper:
             StoreUnavailableError: It cannot be read.
         """
         now_utc = self._clock()
-        for outcome in await self._outcomes.abandon(now_utc):
-            self._tell(outcome)
+        entries = {each.entry.id: each for each in await self._entries.all()}
+        await self._give_up(entries, now_utc)
         recent = await self._outcomes.between(
             now_utc - REMEMBERED, now_utc + REMEMBERED, limit=REMEMBERED_OUTCOMES
         )
         known = [(each.occurrence, each.kind) for each in reversed(recent)]
         self.timetable = Timetable(now_utc, known)
-        for planned in await self._entries.all():
+        for planned in entries.values():
             self.timetable.put(planned)
         self._take_up([e for e in recent if e.start_utc > now_utc - LONGEST_SLOT])
         self._turning = asyncio.create_task(self._run(), name="schedule")
@@ -116,7 +125,7 @@ class ScheduleKeeper:
             task.cancel()
         await asyncio.wait([self._turning, *self._starts])
         with suppress(StoreError):
-            await self._write()
+            await self._writer.write()
 
     def now_utc(self) -> datetime:
         """Return what time it is, by the clock of the schedule."""
@@ -133,7 +142,7 @@ class ScheduleKeeper:
             if not due.is_missed:
                 self._begin(due)
         await self._miss([due for due in handed if due.is_missed])
-        await self._write()
+        await self._writer.write()
         next_utc = self.timetable.next_utc()
         return next_utc is not None and next_utc <= self._clock()
 
@@ -161,13 +170,25 @@ class ScheduleKeeper:
         # What is due and was given back is not asked for without a pause.
         return min(TURN_S, left_s) if left_s > 0 else TURN_S
 
+    async def _give_up(self, entries: dict[str, Planned], now_utc: datetime) -> None:
+        """Let what the last server's end found unfinished begin again, or fail."""
+
+        def again(begun: Outcome) -> bool:
+            return may_begin_again(begun, entries.get(begun.entry_id), now_utc)
+
+        for outcome in await self._outcomes.abandon(now_utc, may_begin_again=again):
+            if outcome.kind is OutcomeKind.MISSED:
+                self._again.add(outcome.occurrence)
+            else:
+                self._tell(outcome)
+
     def _take_up(self, recent: list[Outcome]) -> None:
         """Let what the last server's end cut off go on."""
         if self._find_cut_off is None:
             return
         going_on = GoingOn(
-            self._outcomes,
-            start=self._start,
+            finish=self._writer.finish,
+            start=self._start_in_turn,
             find=self._find_cut_off,
             tell=self._tell,
             clock=self._clock,
@@ -191,6 +212,8 @@ class ScheduleKeeper:
     async def _make(self, due: Due) -> None:
         """Claim a start and make it, and be sure that its outcome is known."""
         outcome = outcome_of(due, OutcomeKind.STARTING, self._clock())
+        if due.occurrence in self._again:
+            outcome = replace(outcome, detail=AGAIN)
         try:
             async with self._places:
                 known = await self._outcomes.claim(outcome)
@@ -198,6 +221,7 @@ class ScheduleKeeper:
             logger.warning("a start waits for the database: %s", error)
             self.timetable.give_back(due.occurrence)
             return
+        self._again.discard(due.occurrence)
         if known is not None:
             self.timetable.settle(due.occurrence, known.kind)
             return
@@ -209,9 +233,9 @@ class ScheduleKeeper:
         if found is None:
             await self._release(outcome)
             return
-        self._decide(found)
-        with suppress(StoreError):  # tried again with the next turn
-            await self._write()
+        self.timetable.settle(found.occurrence, found.kind)
+        self._tell(found)
+        await self._writer.finish(found)
 
     async def _attempts(self, due: Due) -> Outcome | None:
         """Try until it is on the air, or cannot be, or is too late.
@@ -228,19 +252,23 @@ class ScheduleKeeper:
                 return None
             outcome = outcome_of(due, OutcomeKind.AIRED, now_utc)
             try:
-                async with self._places:
-                    broadcast_id = await self._start(start_of(due, outcome.late_s))
+                start = start_of(due, outcome.late_s)
+                broadcast_id = await self._start_in_turn(start)
                 return replace(outcome, broadcast_id=broadcast_id)
             except TooManyProgrammesError as error:
                 reason = str(error)
             except StudioClosedError:
                 return None
             except Exception as error:
-                return _not_made(outcome, error)
+                return not_made(outcome, error)
             await self._wait(RETRY_S)
         return replace(
             outcome_of(due, OutcomeKind.MISSED, self._clock()), detail=reason
         )
+
+    async def _start_in_turn(self, start: ScheduledStart) -> str:
+        async with self._places:
+            return await self._start(start)
 
     async def _release(self, outcome: Outcome) -> None:
         """Let another server, or this one's next start, make it."""
@@ -267,20 +295,6 @@ class ScheduleKeeper:
                 self._tell(outcome)
         await self._settle({each.entry_id for each in outcomes})
 
-    def _decide(self, outcome: Outcome) -> None:
-        self._unwritten[outcome.occurrence] = outcome
-        self.timetable.settle(outcome.occurrence, outcome.kind)
-        self._tell(outcome)
-
-    async def _write(self) -> None:
-        """Write the outcomes that wait for it; they were claimed, so they are few."""
-        async with self._writing:
-            written = list(self._unwritten.values())
-            for outcome in written:
-                await self._outcomes.finish(outcome)
-                del self._unwritten[outcome.occurrence]
-        await self._settle({each.entry_id for each in written})
-
     async def _settle(self, entry_ids: set[str]) -> None:
         if entry_ids:
             await self._entries.settle(self.timetable.settled_utc(entry_ids))
@@ -293,13 +307,3 @@ class ScheduleKeeper:
             )
         if self._on_outcome is not None:
             self._on_outcome(outcome)
-
-
-def _not_made(outcome: Outcome, error: Exception) -> Outcome:
-    """Return that a start came to nothing for good."""
-    kind = OutcomeKind.FAILED
-    if not isinstance(error, StudioError):
-        logger.error("%s could not be started", outcome.occurrence, exc_info=error)
-    elif not isinstance(error, SourceRefusedError):
-        kind = OutcomeKind.REFUSED
-    return replace(outcome, kind=kind, detail=str(error) or type(error).__name__)

@@ -70,7 +70,16 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     if request.param == "sqlite":
         return sqlite_url(tmp_path / "dữ liệu 100%.sqlite")
-    directory = request.getfixturevalue("postgresql_directory")
+    return await _new_database(request.getfixturevalue("postgresql_directory"))
+
+
+@pytest.fixture
+async def postgresql_url(postgresql_directory: Path) -> str:
+    """The URL of an empty database of PostgreSQL."""
+    return await _new_database(postgresql_directory)
+
+
+async def _new_database(directory: Path) -> str:
     name = f"test_{uuid4().hex}"
     server = create_async_engine(
         f"postgresql+asyncpg://loacast@/postgres?host={directory}",

@@ -6,6 +6,7 @@ import asyncio
 import traceback
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -165,10 +166,22 @@ class TestOutcomes:
         await store.outcomes.claim(outcome())
         aired = outcome(OutcomeKind.AIRED, start_utc=NOON_UTC + HOUR)
         await store.outcomes.claim(aired)
-        (given_up,) = await store.outcomes.abandon(NOON_UTC + HOUR)
+        abandon = partial(store.outcomes.abandon, NOON_UTC + HOUR)
+        (given_up,) = await abandon(may_begin_again=lambda _: False)
         assert (given_up.kind, given_up.start_utc) == (OutcomeKind.FAILED, NOON_UTC)
         assert "ended while" in given_up.detail
-        assert await store.outcomes.abandon(NOON_UTC + HOUR) == []
+        assert await abandon(may_begin_again=lambda _: True) == []
+
+    async def test_what_may_begin_again_can_be_claimed_again(
+        self, store: Store
+    ) -> None:
+        await store.outcomes.claim(outcome())
+        (given_up,) = await store.outcomes.abandon(
+            NOON_UTC + HOUR, may_begin_again=lambda begun: begun == outcome()
+        )
+        assert given_up.kind is OutcomeKind.MISSED
+        found = [await store.outcomes.claim(outcome()) for _ in range(2)]
+        assert found == [None, outcome()]
 
     async def test_outcomes_are_found_by_time_and_entry(self, store: Store) -> None:
         many = [

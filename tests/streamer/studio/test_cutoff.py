@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from streamer.air.schedule import FileItem, Fill, RelayItem, ToneItem, played
 from streamer.air.timetable import OutcomeKind
 from streamer.store.database import sqlite_url
+from streamer.store.errors import StoreUnavailableError
 from streamer.store.outcomes import Outcome
 from streamer.studio.cutoff import NOT_AIRED, CutOff
 from streamer.studio.errors import SourceRefusedError, TooManyProgrammesError
@@ -150,6 +152,79 @@ async def test_what_ended_by_itself_or_by_hand_stays_over(world: World) -> None:
         await keeper.settled()
         assert (await outcome(planning)).detail == ""
     assert len(world.studio.started) == 1
+
+
+async def test_a_database_that_is_away_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start_and_die(world)
+    world.now_utc = hanoi("05:35")
+    answers, asked = world.find_cut_off, []
+
+    async def find_cut_off(broadcast_id: str) -> CutOff | None:
+        asked.append(broadcast_id)
+        if len(asked) < 4:
+            raise StoreUnavailableError("restarting")
+        return await answers(broadcast_id)
+
+    monkeypatch.setattr(world, "find_cut_off", find_cut_off)
+    async with world.server() as (keeper, planning):
+        await keeper.settled()
+        assert world.studio.started[-1].late_s == 315, "three times five seconds"
+        assert (await outcome(planning)).broadcast_id == "b2"
+
+
+async def test_a_database_that_stays_away_is_not_asked_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start_and_die(world)
+
+    async def find_cut_off(_: str) -> CutOff | None:
+        world.now_utc += timedelta(hours=5)
+        raise StoreUnavailableError("gone")
+
+    monkeypatch.setattr(world, "find_cut_off", find_cut_off)
+    async with world.server() as (keeper, _):
+        await keeper.settled()
+    assert len(world.studio.started) == 1
+
+
+async def test_what_went_on_is_written_when_the_database_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await start_and_die(world)
+    world.now_utc = hanoi("05:35")
+    async with world.server() as (keeper, planning):
+        finish = planning.outcomes.finish
+
+        async def gone(_: Outcome) -> None:
+            raise StoreUnavailableError("gone")
+
+        monkeypatch.setattr(planning.outcomes, "finish", gone)
+        await keeper.settled()
+        assert len(world.studio.started) == 2, "it is on the air whatever is written"
+        assert (await outcome(planning)).broadcast_id == "b1"
+        monkeypatch.setattr(planning.outcomes, "finish", finish)
+        await world.at(keeper, hanoi("05:36"))
+        assert (await outcome(planning)).broadcast_id == "b2"
+    assert len(world.studio.started) == 2
+
+
+async def test_what_is_deleted_while_the_studio_is_full_does_not_go_on(
+    world: World,
+) -> None:
+    await start_and_die(world)
+    world.now_utc = hanoi("05:35")
+    world.studio.error = TooManyProgrammesError("16 are on air")
+    world.studio.holds = asyncio.Event()
+    async with world.server() as (keeper, planning):
+        await world.studio.asked.acquire()
+        await world.studio.asked.acquire()
+        await planning.delete("e1")
+        world.studio.holds.set()
+        await keeper.settled()
+        world.studio.error = None
+        assert "was deleted" in (await outcome(planning)).detail
 
 
 @pytest.mark.parametrize("hours", [-2, 2])

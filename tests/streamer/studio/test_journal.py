@@ -13,6 +13,7 @@ import pytest
 from streamer.air.conduct import AirOrder, OrderKind
 from streamer.air.difference import AirEvent, AirEventKind, AirStep
 from streamer.air.priority import Origin
+from streamer.store.asrunevents import AsRunFilter, AsRunKind
 from streamer.store.database import sqlite_url
 from streamer.store.records import Broadcast, EndReason, SourceKind
 from streamer.store.store import Store
@@ -62,6 +63,26 @@ async def live_broadcast(broadcast_id: str = "b") -> Live:
 
 def step(kind: AirEventKind, at_ns: int) -> AirStep:
     return AirStep(at_ns, (AirEvent(at_ns, kind, "b", ("a",)),), ())
+
+
+async def test_a_damaged_head_file_does_not_keep_the_ends_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    head_path = tmp_path / "asrun-head.jsonl"
+    url = sqlite_url(tmp_path / "loacast.db")
+    async with Store(url, head_path=head_path) as store:
+        async with open_journal(store, tmp_path) as journal:
+            journal.started(await live_broadcast())
+            journal.stepped(step(AirEventKind.STARTED, monotonic_ns()))
+            await journal.written()
+        head_path.write_text("{", encoding="utf-8")
+        async with open_journal(store, tmp_path):
+            pass
+        events = await store.asrun.read(AsRunFilter(broadcast_id="b"), limit=9)
+        assert (events[-1].kind, events[-1].cause) == ("ended", "interrupted")
+        begun = AsRunFilter(kinds=frozenset({AsRunKind.SERVER_STARTED}))
+        assert len(await store.asrun.read(begun, limit=9)) == 2
+    assert "cannot be read" in caplog.text
 
 
 async def test_a_broadcast_is_written_with_its_intervals(

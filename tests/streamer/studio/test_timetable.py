@@ -24,7 +24,7 @@ from streamer.store.errors import ConflictError, NotFoundError, StoreUnavailable
 from streamer.store.outcomes import Outcome
 from streamer.store.store import Store
 from streamer.studio import planning as planning_module
-from streamer.studio.cutoff import CutOff
+from streamer.studio.cutoff import AGAIN, CutOff
 from streamer.studio.errors import (
     SourceRefusedError,
     StudioClosedError,
@@ -338,9 +338,7 @@ class TestRestarts:
             await world.at(keeper, hanoi("05:31"))
         assert world.kinds() == [(AIRED, 60)]
 
-    async def test_a_server_that_was_killed_while_starting_leaves_a_failure(
-        self, world: World
-    ) -> None:
+    async def killed_while_starting(self, world: World, detail: str = "") -> None:
         async with world.server() as (_, planning):
             await planning.create(DAILY, OWNER)
             claimed = Outcome(
@@ -349,18 +347,63 @@ class TestRestarts:
                 kind=OutcomeKind.STARTING,
                 title="Bản tin",
                 zone_ids=("a",),
+                detail=detail,
                 decided_utc=hanoi("05:30"),
             )
             await planning.outcomes.claim(claimed)
+
+    async def test_a_start_that_a_server_was_killed_in_begins_again(
+        self, world: World
+    ) -> None:
+        await self.killed_while_starting(world)
+        world.now_utc = hanoi("05:31")
+        world.studio.holds = asyncio.Event()
+        async with world.server() as (keeper, planning):
+            await keeper.turn()
+            await world.studio.asked.acquire()
+            at_utc = HALF_PAST_FIVE.start_utc
+            (begun,) = await planning.outcomes.between(at_utc, at_utc)
+            assert (begun.kind, begun.detail) == (OutcomeKind.STARTING, AGAIN)
+            world.studio.holds.set()
+            await keeper.settled()
+            (aired,) = await planning.outcomes.between(at_utc, at_utc)
+            assert (aired.kind, aired.detail) == (AIRED, "")
+        assert world.kinds() == [(AIRED, 60)]
+
+    async def test_a_server_that_was_killed_while_starting_leaves_a_failure(
+        self, world: World
+    ) -> None:
+        await self.killed_while_starting(world, AGAIN)
         world.now_utc = hanoi("05:31")
         async with world.server() as (keeper, _):
             await world.at(keeper, hanoi("05:31"))
         assert [each.kind for each in world.told] == [FAILED]
         assert world.studio.started == []
 
+    async def test_a_start_that_a_server_was_killed_in_can_be_too_late(
+        self, world: World
+    ) -> None:
+        await self.killed_while_starting(world)
+        world.now_utc = hanoi("06:30")
+        async with world.server() as (keeper, _):
+            await world.at(keeper, hanoi("06:30"))
+        assert [each.kind for each in world.told] == [FAILED]
+        assert world.studio.started == []
+
 
 class TestTheDatabaseIsAway:
     """A store that cannot be written."""
+
+    async def test_a_reason_that_is_no_text_keeps_nothing_back(
+        self, world: World
+    ) -> None:
+        world.studio.error = SourceRefusedError("unknown-file", "No file \ud800.")
+        async with world.server() as (keeper, planning):
+            await planning.create(DAILY, OWNER)
+            await world.at(keeper, hanoi("05:30"))
+            at_utc = HALF_PAST_FIVE.start_utc
+            (found,) = await planning.outcomes.between(at_utc, at_utc)
+        assert (found.kind, found.detail) == (FAILED, "No file \\ud800.")
 
     async def test_a_start_waits_for_it(self, world: World, tmp_path: Path) -> None:
         async with world.server() as (keeper, planning):
