@@ -395,8 +395,10 @@ class TestTheDatabaseIsAway:
     """A store that cannot be written."""
 
     async def test_a_reason_that_is_no_text_keeps_nothing_back(
-        self, world: World
+        self, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
+        # What is logged is sent from process to process, when tests run in several.
+        caplog.set_level(logging.CRITICAL, "streamer.studio")
         world.studio.error = SourceRefusedError("unknown-file", "No file \ud800.")
         async with world.server() as (keeper, planning):
             await planning.create(DAILY, OWNER)
