@@ -26,6 +26,7 @@ from streamer.api.services import Services
 from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
 from streamer.app.directory import DataDirectory
+from streamer.app.foresight import KnownRules
 from streamer.app.holding import Parts, hold
 from streamer.app.http import HttpServer, listening_socket
 from streamer.app.lastseen import LastSeen
@@ -208,6 +209,7 @@ class LoacastServer:
                     opener=Opener(files, recordings, whip, patience_s=READ_PATIENCE_S),
                     key=self._key,
                     settings=self._settings(),
+                    rules=KnownRules(lambda: studio.tree, tokens, policies),
                 ),
             ),
         )
