@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from time import monotonic_ns
@@ -55,8 +55,6 @@ from streamer.wire.health import Health
 BACKLOG = 4096  # a province's speakers come back within a second
 SILENCE_LIMIT_NS = 28_000_000_000
 TEND_S = 1
-RETURNS_PER_SECOND = 300
-"Handshakes a restarted server is spread over: a third of a core."
 
 # Accepted sockets inherit these from the listening one (tcp(7), Linux).
 _SOCKET_OPTIONS = (
@@ -153,11 +151,7 @@ class WebSocketServer:
             connection.transport.abort()
         # Each is told another time to come back, so that they do not come at once.
         for number, listener in enumerate(tuple(self._listeners)):
-            delay_ms = number * 1000 // RETURNS_PER_SECOND
-            ending = endings.SHUTDOWN
-            listener.close(
-                replace(ending, retry_after_ms=ending.retry_after_ms + delay_ms)
-            )
+            listener.close(endings.shutdown(number))
         await asyncio.wait([self._tending])
         await self._server.wait_closed()
 
