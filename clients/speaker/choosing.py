@@ -17,6 +17,8 @@ AHEAD_US = 1_000_000
 "A file is opened so long before its first sample is due."
 SAME_US = 2_000_000
 "A live broadcast that is later than its plan by more began late, or anew."
+LATE_US = 10_000_000
+"A server that is there, and plays nothing so long after the start, leaves it out."
 _RANKS = tuple(ProgrammeClass)  # background first, emergency last
 
 
@@ -61,6 +63,26 @@ def choose(
             rank = -_RANKS.index(item.programme_class)
             found.append((rank, start_us, item.id, Choice(item, first)))
     return min(found, key=lambda one: one[:3])[3] if found else None
+
+
+def left_out(items: Iterable[Item], span: tuple[int, int], utc_us: int) -> list[Item]:
+    """Return what a server that was there did not play, and so is not to be played.
+
+    It had its reasons: it was refused, or somebody has stopped it.
+
+    Args:
+        items: Of the manifest.
+        span: From when to when, by UTC, the server was there; it plays nothing.
+        utc_us: Now.
+    """
+    since_us, heard_us = span
+    return [
+        each
+        for each in items
+        if each.start_utc_us is not None
+        and since_us <= each.start_utc_us <= heard_us - LATE_US
+        and utc_us < (each.end_utc_us or 0)
+    ]
 
 
 def obeyed(

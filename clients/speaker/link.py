@@ -119,7 +119,7 @@ class Link:
             mishap = await self._live()
             self.last_mishap = mishap
             delay_s = self._backoff.delay_s(
-                hint_s=mishap.retry_after_s, refused=mishap.refused
+                hint_s=mishap.retry_after_s, refused=mishap.refused, path=mishap.path
             )
             _log.warning("%s; next attempt in %.1f s", mishap.text, delay_s)
             await asyncio.sleep(delay_s)
@@ -168,7 +168,7 @@ class Link:
         if self._former is not None and now_ns >= self._former_until_ns:
             self._part()
         if self._spare is not None and self._spare.task.done():
-            self._give_up(self._spare.task, now_ns)
+            self._give_up(self._spare.task.result(), now_ns)
         if self.welcome is None:
             return
         expecting = self._audio_wanted and self._receiver.expects_packets
@@ -179,11 +179,13 @@ class Link:
             _log.warning("the connection is silent; opening another one beside it")
             self._spare = self._open()
 
-    def _give_up(self, attempt: asyncio.Task[Mishap], now_ns: int) -> None:
-        self._spare = None
-        mishap = self.last_mishap = attempt.result()
+    def _give_up(self, mishap: Mishap, now_ns: int) -> None:
+        self._spare, self.last_mishap = None, mishap
         self._standby.failed(
-            now_ns=now_ns, hint_s=mishap.retry_after_s, refused=mishap.refused
+            now_ns=now_ns,
+            hint_s=mishap.retry_after_s,
+            refused=mishap.refused,
+            path=mishap.path,
         )
         _log.warning("the second connection failed: %s", mishap.text)
 
@@ -276,6 +278,8 @@ class Link:
             self._standby.began(now_ns=monotonic_ns())
             conversation.lead(audio_wanted=self._audio_wanted)
             _log.info("connected as %s, zone %s", welcome.speaker, welcome.zone)
+        self._backoff.told(welcome.return_spread_ms)
+        self._standby.told(welcome.return_spread_ms)
         self.welcome = welcome
         self._receiver.on_welcome(welcome)
 

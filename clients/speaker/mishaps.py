@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from dataclasses import dataclass
@@ -24,17 +25,21 @@ class Mishap:
     "Whether trying again soon is pointless."
     retry_after_s: float = 0.0
     "The server's hint."
+    path: bool = False
+    "Whether it looks as if the server did not hear of it, rather than was away."
 
 
 _MEANINGS: tuple[tuple[type[Exception], Mishap], ...] = (
     # The more special error first.
     (NegotiationError, Mishap("this is no Loacast server, or another version", True)),
     (ConnectionClosed, Mishap("the connection was lost")),
-    (TimeoutError, Mishap("the server did not answer in time")),
+    (TimeoutError, Mishap("the server did not answer in time", path=True)),
     (ssl.SSLCertVerificationError, Mishap("the server's certificate is not trusted")),
-    (socket.gaierror, Mishap("the server's name cannot be resolved")),
+    (socket.gaierror, Mishap("the server's name cannot be resolved", path=True)),
     (ConnectionRefusedError, Mishap("nobody answers at the server's port")),
 )
+
+_UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
 def explain(error: Exception) -> Mishap:
@@ -47,7 +52,8 @@ def explain(error: Exception) -> Mishap:
         if isinstance(error, kind):
             return mishap
     if isinstance(error, OSError):
-        return Mishap(f"the network failed: {error.strerror or error}")
+        text = f"the network failed: {error.strerror or error}"
+        return Mishap(text, path=error.errno in _UNREACHABLE)
     return Mishap(f"unexpected: {error!r}")
 
 

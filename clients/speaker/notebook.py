@@ -54,6 +54,8 @@ class Notes:
     "Of the last order obeyed."
     blank_since_utc_us: int = 0
     volume_percent: int | None = None
+    hushed: bool = False
+    "The zone was silenced, and no manifest was had since."
     played: dict[str, Played] = field(default_factory=dict)
 
 

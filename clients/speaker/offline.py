@@ -15,16 +15,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from clients.speaker.accounts import Accounts
 from clients.speaker.choosing import SAME_US, Choice, choose, join_live
 from clients.speaker.diskplay import REACT_US, DiskPlay, Host, Playing, Start
-from clients.speaker.notebook import Notebook, Played
+from clients.speaker.notebook import Notebook
 from clients.speaker.ordering import Orders
 from clients.speaker.pantry import Pantry
-from clients.speaker.walltime import WallTime
+from clients.speaker.presence import Presence, is_emergency
+from clients.speaker.restraint import Restraint
+from clients.speaker.timekeeping import Timekeeper
 from streamer.wire.control import (
     Idle,
     Programme,
-    ProgrammeClass,
     Receipt,
     Settings,
     Welcome,
@@ -34,18 +36,12 @@ from streamer.wire.documents import Item, Order
 TURN_S = 0.1
 TOGETHER_US = 1_000_000
 "An order is played so long after it was given: whoever has it by then is in step."
-GRACE_S = 1.0
-"The link is down for so long before the disk plays; what it plays, live continues."
-FIRST_GRACE_S = 5.0
-"After the start, there may be a server in a moment."
-SILENT_S = 14.0
-"A server that answered no ping for so long is not there; pings go out every 10 s."
 SAVE_S, IDLE_SAVE_S = 10.0, 600.0
 "While something is played, and else: flash memory wears out."
 EARLY_US = 1_500_000
 "Before an order's end, what follows is made ready: more than D, less than what is fed."
-CLOCK_PONGS = 10
-OTHER_AXIS_US = 1_000_000
+CUT_US = 10_000_000
+"A switch to nothing so long ago cuts what is held, too."
 
 _log = logging.getLogger(__name__)
 
@@ -75,35 +71,34 @@ class Offline:
         self._notebook = notebook
         self._orders = Orders(pantry, directory / "orders")
         self._disk = DiskPlay(host, pantry, notebook)
-        self._wall_us = wall_us
-        self.time = WallTime()
-        "What time it is."
-        self._speaker = ""
-        self._clock_utc_us: int | None = None
-        self._pongs = 0
-        self._welcomed = False
-        self._server_said: Programme | Idle | None = None
-        self._reachable_s = time.monotonic() + FIRST_GRACE_S - GRACE_S
-        self._axis_us: int | None = None
-        self._sent_us: dict[str, int] = {}
-        self._told_doubt: str | None = None
+        self._server = Presence(time.monotonic())
+        self._time = Timekeeper(host, self._server, wall_us)
+        self._restraint = Restraint(pantry, notebook)
+        self._accounts = Accounts(notebook)
 
     async def run(self) -> None:
         """Look at the clock ten times a second, until cancelled."""
-        await asyncio.to_thread(self._notebook.load)
-        self._pantry.trust.meet(self._notebook.notes.key)
-        await asyncio.to_thread(self._pantry.load)
-        self._begin()
-        while True:
-            try:
-                await self._turn()
-            except OSError as error:
-                _log.error("nothing can be played from the disk: %s", error)
-                self._disk.drop()
-            except Exception:
-                _log.exception("playing from the disk failed")
-                self._disk.drop()
-            await asyncio.sleep(TURN_S)
+        await self.begin()
+        try:
+            while True:
+                await self._turn_safely()
+                await asyncio.sleep(TURN_S)
+        finally:
+            self.end()
+
+    async def _turn_safely(self) -> None:
+        try:
+            await self.turn()
+        except OSError as error:
+            _log.error("nothing can be played from the disk: %s", error)
+            self._disk.drop()
+        except Exception:
+            _log.exception("playing from the disk failed")
+            self._disk.drop()
+
+    def end(self) -> None:
+        """Play nothing more; after the last turn."""
+        self._disk.drop()
 
     @property
     def playing(self) -> str | None:
@@ -115,10 +110,7 @@ class Offline:
 
     def on_welcome(self, welcome: Welcome) -> None:
         """There is a server."""
-        self._speaker = welcome.speaker
-        self._clock_utc_us, self._pongs, self._welcomed = welcome.clock_utc_us, 0, True
-        self._server_said = None
-        self._reachable_s = time.monotonic()
+        self._server.on_welcome(welcome, time.monotonic())
         self._pantry.trust.meet(welcome.signing_key)
         self._notebook.notes.key = self._pantry.trust.key
         self._disk.saved_s = 0.0  # soon: a power cut must not lose the key
@@ -129,29 +121,22 @@ class Offline:
 
     def on_pong(self, sent_us: int) -> None:
         """The server is there, and has the receipts that were sent before."""
-        self._reachable_s = time.monotonic()
-        self._pongs += 1
-        if self._pongs == CLOCK_PONGS:  # the clock's error is known by now
-            self._disk.saved_s = 0.0
-        for id_ in [id_ for id_, at_us in self._sent_us.items() if at_us < sent_us]:
-            del self._sent_us[id_]
-            if id_ in self._notebook.notes.played:
-                self._notebook.notes.played[id_].owed = False
-                self._disk.saved_s = 0.0  # soon: it is not to be told again
+        knows_clock = self._server.on_pong(time.monotonic())
+        if self._accounts.arrived(sent_us) or knows_clock:
+            self._disk.saved_s = 0.0  # soon: neither is to be told again
 
     def on_link_lost(self) -> None:
         """There is no server."""
-        if self._welcomed:
-            self._reachable_s = time.monotonic()
-        self._welcomed = False
-        self._sent_us.clear()
+        self._server.on_link_lost(time.monotonic())
+        self._accounts.lost()
 
     def on_programme(self, live: Programme) -> Programme | None:
         """Return *live* as it is to be heard; None: it is not."""
-        self._server_said = live
+        self._server.said = live
+        self._restraint.take_up(live.broadcast)
         playing = self._disk.playing
         if playing is not None and playing.order is not None:
-            if live.programme_class is not ProgrammeClass.EMERGENCY:
+            if not is_emergency(live):
                 return None  # it is heard when the order was obeyed
             self._disk.end_at(live.from_us)
             return live
@@ -172,8 +157,15 @@ class Offline:
 
     def on_idle(self, message: Idle) -> Idle | None:
         """Return *message* if it is to be obeyed."""
-        is_first = self._server_said is None
-        self._server_said = message
+        is_first = self._server.said is None
+        media_us = self._host.media_us()
+        is_silence = self._server.is_silence(message, media_us)
+        self._server.said = message
+        if is_silence and self._host.knows_the_server:
+            self._restraint.hush()
+            self._disk.end_at(media_us - self._host.playout_delay_ms * 1000)
+            self._disk.saved_s = 0.0  # soon: a reboot must not play either
+            return message
         playing = self._disk.playing
         if playing is None:
             return message
@@ -190,58 +182,67 @@ class Offline:
 
     def next_receipt(self, now_us: int) -> Receipt | None:
         """Return an account that a server lacks, to be sent at *now_us* (ours)."""
-        if self._clock_utc_us is None or not self._host.knows_the_server:
+        clock_utc_us = self._server.clock_utc_us
+        if clock_utc_us is None or not self._host.knows_the_server:
             return None
-        for id_, each in self._notebook.notes.played.items():
-            is_over = id_ != self.playing and id_ not in self._sent_us
-            if each.owed and is_over and each.samples:
-                self._sent_us[id_] = now_us
-                return receipt_of(id_, each, self._clock_utc_us)
-        return None
+        return self._accounts.next(now_us, clock_utc_us, playing=self.playing)
 
     # -- the turns ------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """Go on from what was known when the process ended."""
+    async def begin(self) -> None:
+        """Go on from what was known when the process ended; before the first turn."""
+        await asyncio.to_thread(self._notebook.load)
+        self._pantry.trust.meet(self._notebook.notes.key)
+        await asyncio.to_thread(self._pantry.load)
         notes = self._notebook.notes
-        if self._notebook.forgotten:
-            notes.blank_since_utc_us = self._wall_us()
-        self.time = WallTime(notes.offset_us, notes.latest_utc_us)
+        self._time.begin(notes, forgotten=self._notebook.forgotten)
         manifest = self._pantry.manifest
-        if manifest is not None and not self._welcomed:
+        if manifest is not None and not self._server.welcomed:
             volume = 100 if notes.volume_percent is None else notes.volume_percent
             floor = manifest.emergency_volume_percent
             self._host.sound(Settings(volume, manifest.playout_delay_ms, floor))
 
-    async def _turn(self) -> None:
-        media_us, utc_us = self._host.media_us(), self._look_at_clock()
-        self._watch_axis(media_us)
+    async def turn(self) -> None:
+        """Look at the clock once.
+
+        Raises:
+            OSError: The disk gives nothing.
+        """
+        media_us, utc_us = self._host.media_us(), self._time.look()
+        if by_us := self._time.moved_us(media_us):
+            self._disk.move(by_us, media_us)
         self._orders.take_from_manifest()
         for signed in await asyncio.to_thread(self._orders.read):
             self._orders.take(signed)
-        self._say(self.time.doubt)
-        if utc_us is not None:
+        if self._restraint.is_silenced:
+            self._fall_silent(media_us)
+        if utc_us is not None and not self._restraint.is_hushed:
+            self._give_up(utc_us)
             await self._obey(utc_us, media_us)
         if self._disk.playing is not None:
             await self._go_on(self._disk.playing, media_us, utc_us)
-        elif utc_us is not None and not self._reachable():
+        elif utc_us is not None and not self._server.reachable(time.monotonic()):
             await self._stand_in(utc_us, media_us)
         await self._save_now_and_then(utc_us)
 
-    def _look_at_clock(self) -> int | None:
-        local_ns, wall_us = time.monotonic_ns(), self._wall_us()
-        knows = self._welcomed and self._pongs >= CLOCK_PONGS
-        if knows and self._clock_utc_us is not None and self._host.knows_the_server:
-            utc_us = self._clock_utc_us + self._host.media_us()
-            self.time.tell(local_ns, utc_us, wall_us)
-        return self.time.look(local_ns, wall_us)
+    def _fall_silent(self, media_us: int) -> None:
+        """End what is played, wherever the speaker is in it; an order, too."""
+        if self._disk.playing is not None:
+            self._disk.end_at(media_us - self._host.playout_delay_ms * 1000)
+            self._host.hear_nothing(Idle(media_us - CUT_US))
 
-    def _reachable(self) -> bool:
-        silent_s = time.monotonic() - self._reachable_s
-        return silent_s < (SILENT_S if self._welcomed else GRACE_S)
+    def _give_up(self, utc_us: int) -> None:
+        """Remember what the server, being there, did not play at its time."""
+        span = self._server.idle_span(time.monotonic(), utc_us)
+        if span is None or self._disk.playing is not None:
+            return
+        if self._restraint.give_up(span, utc_us):
+            self._disk.saved_s = 0.0
 
     async def _stand_in(self, utc_us: int, media_us: int) -> None:
         """Begin what the plan says, if it is there."""
+        if self._restraint.is_silenced:
+            return
         notes, ahead_us = self._notebook.notes, media_us - utc_us
         items = [each for each in self._pantry.items() if self._agrees(each, ahead_us)]
         blank_us = notes.blank_since_utc_us
@@ -278,7 +279,7 @@ class Offline:
             await self._go_on_with(order, playing, media_us, utc_us)
         elif media_us >= end_us:
             await self._disk.finish()
-        elif self._is_called_off(item):
+        elif self._server.welcomed and self._restraint.is_called_off(item):
             self._disk.end_at(media_us)
             self._host.hear_nothing(Idle(media_us))
 
@@ -298,21 +299,6 @@ class Offline:
         # Early, for its packets are kept from then on.
         self._return_to_server(end_us)
 
-    def _is_called_off(self, item: Item) -> bool:
-        """Say whether a server that is there again has other plans."""
-        manifest = self._pantry.manifest
-        fresh = self._welcomed and self._pantry.asked_since_welcome
-        if not fresh or manifest is None:
-            return False
-        return manifest.silenced or item.id not in {one.id for one in manifest.items}
-
-    def _watch_axis(self, media_us: int) -> None:
-        """Notice that the media clock is another."""
-        axis_us = media_us - time.monotonic_ns() // 1000
-        former, self._axis_us = self._axis_us, axis_us
-        if former is not None and abs(axis_us - former) >= OTHER_AXIS_US:
-            self._disk.move(axis_us - former, media_us)
-
     # -- orders ---------------------------------------------------------------------
 
     async def _obey(self, utc_us: int, media_us: int) -> None:
@@ -320,13 +306,12 @@ class Offline:
         playing = self._disk.playing
         if playing is not None and playing.order is not None:
             return
-        found = self._orders.next(self._speaker, self._notebook.notes, utc_us)
+        found = self._orders.next(self._server.speaker, self._notebook.notes, utc_us)
         if found is None:
             return
         order, item = found
         self._notebook.notes.serial = order.serial
-        said = self._server_said
-        if self._welcomed and isinstance(said, Programme) and _is_emergency(said):
+        if self._server.in_emergency:
             _log.warning("order %s yields to a live emergency", order.id)
             return
         at_once_us = media_us - self._host.playout_delay_ms * 1000 + REACT_US
@@ -339,8 +324,8 @@ class Offline:
 
     def _return_to_server(self, at_us: int) -> None:
         """Hear again what the server wants to be heard."""
-        said = self._server_said
-        if self._welcomed and isinstance(said, Programme):
+        said = self._server.said
+        if self._server.welcomed and isinstance(said, Programme):
             self._host.hear(replace(said, from_us=max(said.from_us, at_us)))
 
     # -- the notebook ---------------------------------------------------------------
@@ -349,37 +334,5 @@ class Offline:
         period_s = IDLE_SAVE_S if self._disk.playing is None else SAVE_S
         if time.monotonic() - self._disk.saved_s < period_s and self._disk.saved_s:
             return
-        notes = self._notebook.notes
-        notes.offset_us = self.time.offset_us
-        notes.latest_utc_us = max(notes.latest_utc_us, utc_us or 0)
+        self._time.note(self._notebook.notes, utc_us)
         await self._disk.save()
-
-    def _say(self, doubt: str | None) -> None:
-        if doubt != self._told_doubt:
-            self._told_doubt = doubt
-            if doubt is not None:
-                _log.error("nothing is played from the disk: %s", doubt)
-
-
-def receipt_of(id_: str, played: Played, clock_utc_us: int) -> Receipt:
-    """Return the account of what was played of a broadcast.
-
-    Args:
-        id_: The broadcast.
-        played: From the notebook.
-        clock_utc_us: UTC at which the server's media clock was at 0.
-    """
-    return Receipt(
-        broadcast=id_,
-        packets_received=played.samples // 960,
-        total_samples_received=played.samples,
-        played_samples=played.samples,
-        concealed_samples=0,
-        complete=True,
-        first_played_us=played.first_utc_us - clock_utc_us,
-        last_played_us=played.last_utc_us - clock_utc_us,
-    )
-
-
-def _is_emergency(live: Programme) -> bool:
-    return live.programme_class is ProgrammeClass.EMERGENCY

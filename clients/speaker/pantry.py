@@ -81,13 +81,12 @@ class Pantry:
         self._uniform = uniform
         self.trust = trust
         self.manifest: Manifest | None = None
-        self.asked_since_welcome = False
-        "The server that is there was asked for the manifest, and has answered."
         self.failures = 0
         "Of the disk."
         self._etag = ""
         self._orders: list[Order] = []
         self._ask_at_s: float | None = None
+        self._news, self._answered = 1, 0
         self._fetch_at_s: dict[str, float] = {}
         self._there: frozenset[str] = frozenset()
         self._store: Store | None = None
@@ -147,8 +146,18 @@ class Pantry:
             store: Where it is; None: it has none.
             hurry: Something is played from the disk, which it may call off.
         """
-        self._store, self.asked_since_welcome = store, False
+        self._store, self._news = store, self._news + 1
         self.ask_again(hurry=hurry or self.manifest is None)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a server was asked since `on_server` and `distrust`, and answered."""
+        return self._answered == self._news
+
+    def distrust(self) -> None:
+        """Believe the manifest only when it was asked for once more."""
+        self._news += 1
+        self.ask_again()
 
     def on_server_lost(self) -> None:
         """There is nobody to ask."""
@@ -192,6 +201,7 @@ class Pantry:
             self._look()
 
     async def _ask(self, store: Store) -> None:
+        news = self._news  # what comes meanwhile is not in the answer
         found = await asyncio.to_thread(get_manifest, store, self._etag)
         if found is not None:
             data, etag = found
@@ -199,7 +209,7 @@ class Pantry:
             self._etag = etag
             await asyncio.to_thread(self._keep, data)
         if store is self._store:
-            self.asked_since_welcome = True
+            self._answered = news
 
     def _take(self, data: bytes) -> None:
         """Go by a manifest, if it is genuine and no older one.

@@ -11,28 +11,20 @@ import math
 from dataclasses import replace
 from threading import Lock
 
-import numpy as np
-
-from clients.speaker.decode import FADE_IN_SAMPLES
-from clients.speaker.fade import Fader
+from clients.speaker.head import Head
 from clients.speaker.mode import Mode
 from clients.speaker.output import Output
 from clients.speaker.pacer import Pacer
 from clients.speaker.placing import Placed
 from clients.speaker.receipts import Receipts
 from clients.speaker.stream import Counters
-from clients.speaker.timeline import SWITCH_OUT_SAMPLES, Timeline
-from streamer.media.drift import DriftServo, VariableResampler
-from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, ns_to_samples, silence
+from clients.speaker.timeline import Timeline
+from streamer.media.drift import VariableResampler
+from streamer.media.frame import SAMPLE_RATE_HZ, Pcm, ns_to_samples
 from streamer.media.pace import PaceCounters
 from streamer.wire.control import Idle, Programme, Receipt, Settings
 from streamer.wire.rtp import RtpPacket
 
-STEP_SAMPLES = 2_400
-"An error of 50 ms is stepped over with fades; a smaller one is drift."
-OTHER_CLOCK_SAMPLES = 20 * SAMPLE_RATE_HZ
-"Beyond it the server is another one: what was placed on its clock is not faded."
-SERVO_TIME_CONSTANT_S = 10.0
 _DEFAULTS = Settings(volume_percent=100, playout_delay_ms=400)
 _MAX_DELAY_MS = 20_000
 
@@ -53,17 +45,8 @@ class Playout:
         self._receipts = Receipts()
         self._settings = _DEFAULTS
         self._timeline = Timeline(self._counters, self._receipts, self._settings)
-        self._servo = DriftServo(time_constant_s=SERVO_TIME_CONSTANT_S)
-        self._resampler = VariableResampler()
-        self._origin: float | None = None  # position of the resampler's input 0
-        self._fed_samples = 0  # since the origin
-        self._ready = silence(0)  # resampled, not yet asked for
-        self._gate = Fader(1.0)  # closed around a step
+        self._head = Head(self._read, lead_samples=Output.latency_samples)
         self._output = Output()
-        self._primed = True  # it holds what comes before the next position
-        self._step_due = False
-        self.steps = 0
-        "How often the position was stepped, the first time included."
 
     def on_settings(self, settings: Settings) -> None:
         """Sound as told from now on; a new D takes a step, with fades."""
@@ -71,7 +54,7 @@ class Playout:
             delay_ms = min(max(settings.playout_delay_ms, 0), _MAX_DELAY_MS)
             floor = settings.emergency_volume_percent
             if delay_ms != self._settings.playout_delay_ms:
-                self._step_due = True
+                self._head.step_due = True
             self._settings = Settings(
                 _percent(settings.volume_percent),
                 delay_ms,
@@ -159,7 +142,12 @@ class Playout:
     @property
     def drift_ppm(self) -> float:
         """How much faster than the server's clock the device's runs, as learnt."""
-        return self._servo.drift_ppm
+        return self._head.drift_ppm
+
+    @property
+    def steps(self) -> int:
+        """How often the position was stepped, the first time included."""
+        return self._head.steps
 
     @property
     def delay_ms(self) -> int:
@@ -177,7 +165,7 @@ class Playout:
     def playing(self) -> Programme | None:
         """What the last samples rendered belong to."""
         with self._lock:
-            position = self._position()
+            position = self._head.position
             if position is None:
                 return None
             return self._timeline.programme_at(math.floor(position))
@@ -185,7 +173,7 @@ class Playout:
     def coming(self, within_ms: int) -> Programme | None:
         """Return what sounds now, or will within so many milliseconds."""
         with self._lock:
-            position = self._position()
+            position = self._head.position
             if position is None:
                 return None
             samples = within_ms * SAMPLE_RATE_HZ // 1000
@@ -195,7 +183,7 @@ class Playout:
     def held_ms(self) -> int:
         """How much of what is heard was received and not yet asked for."""
         with self._lock:
-            position = self._position()
+            position = self._head.position
             if position is None:
                 return 0
             held_samples = self._timeline.held_after(math.floor(position))
@@ -227,19 +215,16 @@ class Playout:
         look = samples + 2 * VariableResampler.LOOKAHEAD_SAMPLES
         self._pace(samples, lead + look + Output.latency_samples)
         wanted = self._wanted(server_ns)
-        self._steer(wanted, samples)
-        assert self._origin is not None  # _steer has set it
-        ahead = math.ceil(self._origin) + self._fed_samples
-        if self._timeline.quiet(ahead, look):
-            self._coast(samples, wanted)
+        self._head.steer(wanted, samples, unheard=self._timeline.silent)
+        if self._timeline.quiet(self._head.next_read, look):
+            # The pacer's delay may be any other here, and nobody hears a jump to it.
+            paced = self._pacer is not None
+            passed = self._head.coast(samples, wanted, at_wanted=paced)
+            self._timeline.pass_by(passed)
             return self._output.silence(samples)
-        if not self._primed:
-            self._primed = True
-            self._output.prime(self._sound(Output.latency_samples))
-        return self._output.sound(self._sound(samples))
-
-    def _sound(self, samples: int) -> Pcm:
-        return self._produce(samples) * self._gate.take(samples)
+        if (lead_in := self._head.prime()) is not None:
+            self._output.prime(lead_in)
+        return self._output.sound(self._head.sound(samples))
 
     def _wanted(self, server_ns: int) -> float:
         """Return the position of what enters the limiter for that instant."""
@@ -254,81 +239,13 @@ class Playout:
             self._pacer.arrived(position, arrived_ns)
 
     def _pace(self, samples: int, reach: int) -> None:
-        if self._pacer is not None and not self._step_due:
+        if self._pacer is not None and not self._head.step_due:
             self._pacer.decide(samples, reach, self._timeline)
 
-    def _position(self) -> float | None:
-        """Return where in the media the next output sample lies."""
-        if self._origin is None:
-            return None
-        held = len(self._ready) / self._servo.ratio
-        return self._origin + self._resampler.input_position - held
-
-    def _steer(self, wanted: float, samples: int) -> None:
-        """Bring the position to *wanted*: by a hair of pitch, or by a step."""
-        position = self._position()
-        if position is None:
-            self._jump(wanted)
-            return
-        ahead = position - wanted
-        if not self._step_due and abs(ahead) <= STEP_SAMPLES:
-            self._servo.update(ahead, samples / SAMPLE_RATE_HZ)
-            return
-        self._step_due = True
-        other_clock = abs(ahead) > OTHER_CLOCK_SAMPLES
-        if self._gate.silent or self._timeline.silent or other_clock:
-            self._jump(wanted)
-        else:
-            self._gate.to(0.0, SWITCH_OUT_SAMPLES)
-
-    def _jump(self, wanted: float) -> None:
-        self._rest_at(wanted - Output.latency_samples)
-        self._primed = False
-        self._gate.to(1.0, FADE_IN_SAMPLES)
-        self._step_due = False
-        self.steps += 1
-
-    def _rest_at(self, position: float) -> None:
-        """Hold nothing, and go on from *position*."""
-        self._resampler.reset()
-        self._origin, self._fed_samples = position, 0
-        self._ready = silence(0)
-
-    def _coast(self, samples: int, wanted: float) -> None:
-        """Move on through media in which nothing is heard."""
-        # The pacer's delay may be any other here, and nobody hears a jump to it.
-        position = self._position() if self._pacer is None else wanted
-        assert position is not None  # only called after _steer
-        if not self._primed:
-            self._primed = True
-            position = max(position, wanted)
-        self._rest_at(position + samples / self._servo.ratio)
-        self._timeline.pass_by(math.ceil(position))
-
-    def _produce(self, samples: int) -> Pcm:
-        assert self._origin is not None  # only called after _steer
-        if self._fed_samples == 0:
-            self._origin = float(math.ceil(self._origin))
-        while len(self._ready) < samples:
-            missing = samples - len(self._ready)
-            count = math.ceil(missing / self._servo.ratio) + 1
-            if self._fed_samples == 0:
-                count += VariableResampler.LOOKAHEAD_SAMPLES
-            start = int(self._origin) + self._fed_samples
-            pcm = self._read(start, count)
-            self._fed_samples += len(pcm)
-            output = self._resampler.process(pcm, self._servo.ratio)
-            self._ready = np.concatenate((self._ready, output))
-        pcm, self._ready = self._ready[:samples], self._ready[samples:]
-        return pcm
-
-    def _read(self, start: int, count: int) -> Pcm:
+    def _read(self, start: int, count: int) -> tuple[Pcm, int]:
         if self._pacer is None:
-            return self._timeline.read(start, count)
-        pcm, surplus = self._pacer.read(self._timeline, start, count)
-        assert self._origin is not None  # only called after _steer
-        self._origin += surplus
-        return pcm
+            return self._timeline.read(start, count), 0
+        return self._pacer.read(self._timeline, start, count)
 
 
 def _percent(value: int) -> int:

@@ -75,9 +75,20 @@ class Standby:
         if not self._expecting:
             self._all_is_well()
 
-    def failed(self, *, now_ns: int, hint_s: float = 0.0, refused: bool) -> None:
+    def told(self, spread_ms: int | None) -> None:
+        """Know over which time the server wants its crowd; see `Backoff.told`."""
+        self._for_dead_path.told(spread_ms)
+
+    def failed(
+        self,
+        *,
+        now_ns: int,
+        hint_s: float = 0.0,
+        refused: bool = False,
+        path: bool = False,
+    ) -> None:
         """An attempt came to nothing; see `Backoff.delay_s`."""
-        delay_s = self._for_dead_path.delay_s(hint_s=hint_s, refused=refused)
+        delay_s = self._for_dead_path.delay_s(hint_s=hint_s, refused=refused, path=path)
         self._open_ns = now_ns + round(delay_s * 1e9)
 
     def asks(self, *, now_ns: int) -> bool:
@@ -96,7 +107,7 @@ class Standby:
         if self._open_ns is None:
             speaks = now_ns - self._message_ns < SPEAKING_NS
             backoff = self._for_mute_server if speaks else self._for_dead_path
-            self._open_ns = now_ns + round(backoff.delay_s() * 1e9)
+            self._open_ns = now_ns + round(backoff.delay_s(path=not speaks) * 1e9)
         return now_ns >= self._open_ns
 
     def _waited(self, now_ns: int, audio_ns: int, pong_ns: int) -> bool:

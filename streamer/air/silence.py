@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from streamer.air.zones import ZoneSet, ZoneTree, run
 
@@ -15,3 +15,8 @@ def silent_zones(tree: ZoneTree, silences: Collection[str]) -> ZoneSet:
     if EVERYWHERE in silences:
         return run(0, len(tree))
     return tree.cover(each for each in silences if each in tree)
+
+
+def is_silent(path: Iterable[str], silences: Collection[str]) -> bool:
+    """Return whether a zone is silent, given it and all above it."""
+    return EVERYWHERE in silences or any(each in silences for each in path)

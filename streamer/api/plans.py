@@ -42,7 +42,12 @@ def planning_of(services: Services) -> Planning:
 
 
 async def owner_now(
-    owner: Owner, entry: ScheduleEntry, tokens: TokenRegistry, tree: ZoneTree
+    owner: Owner,
+    entry: ScheduleEntry,
+    tokens: TokenRegistry,
+    tree: ZoneTree,
+    *,
+    at_utc: datetime | None = None,
 ) -> Owner:
     """Return by whose right *entry* starts now: as much as its owner has today.
 
@@ -51,12 +56,13 @@ async def owner_now(
         entry: What shall start; its zones that are gone are the studio's to refuse.
         tokens: Everybody's.
         tree: The zones as they are.
+        at_utc: When it starts, if that is not now: a token may expire before.
 
     Raises:
         OwnerRefusedError: The token was revoked or has expired, or may not do this
             any more. Whoever may can save the entry anew, and owns it then.
     """
-    holder = await tokens.present_holder(owner.token_id)
+    holder = await tokens.present_holder(owner.token_id, at_utc)
     try:
         if holder is None:
             raise OwnerRefusedError("the token was revoked, or has expired")

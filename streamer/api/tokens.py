@@ -54,14 +54,18 @@ class TokenRegistry:
         """Call *deleted* with the id of each token that is deleted."""
         self._deleted = deleted
 
-    def holder(self, token_id: str) -> Principal | None:
-        """Return whose token it is, if it is valid now."""
+    def holder(
+        self, token_id: str, at_utc: datetime | None = None
+    ) -> Principal | None:
+        """Return whose token it is, if it is valid, now or at a later instant."""
         token = self._tokens.get(token_id)
-        if token is None or not token.valid_at(datetime.now(UTC)):
+        if token is None or not token.valid_at(at_utc or datetime.now(UTC)):
             return None
         return Principal(token.id, token.name, token.role, token.zone_id)
 
-    async def present_holder(self, token_id: str) -> Principal | None:
+    async def present_holder(
+        self, token_id: str, at_utc: datetime | None = None
+    ) -> Principal | None:
         """Return what `holder` does, also of a token that was made elsewhere.
 
         Not for ids that strangers send: each that is not known is looked for.
@@ -70,7 +74,7 @@ class TokenRegistry:
             async with self._changing:
                 with suppress(StoreError):  # not there, or not to be asked
                     self._tokens[token_id] = await self._records.get(token_id)
-        return self.holder(token_id)
+        return self.holder(token_id, at_utc)
 
     def all(self) -> list[Token]:
         """Return every token, the oldest first."""

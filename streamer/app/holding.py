@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from streamer.api import requests
 from streamer.api.services import Holding
+from streamer.app.foresight import KnownRules
 from streamer.app.opener import Opener
 from streamer.app.signingkey import SigningKey
 from streamer.config import Config
@@ -42,6 +43,7 @@ class Parts:
     "Patient: it opens what is read as fast as the disk gives it."
     key: SigningKey
     settings: ProgrammeSettings
+    rules: KnownRules
 
 
 class _Opening:
@@ -82,6 +84,7 @@ async def hold(stack: AsyncExitStack, parts: Parts) -> Holding:
         renditions,
         manifests,
         opening=_Opening(parts.opener),
+        foresight=parts.rules,
         changed=changed,
         ahead=timedelta(hours=parts.config.speakers_hold_h),
     )

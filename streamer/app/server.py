@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -26,6 +27,7 @@ from streamer.api.services import Services
 from streamer.api.tokens import TokenRegistry
 from streamer.api.zonekeeper import ZoneKeeper
 from streamer.app.directory import DataDirectory
+from streamer.app.foresight import KnownRules
 from streamer.app.holding import Parts, hold
 from streamer.app.http import HttpServer, listening_socket
 from streamer.app.lastseen import LastSeen
@@ -39,6 +41,7 @@ from streamer.app.webrtc import keep_rights, open_port
 from streamer.bus.in_process import InProcessBus
 from streamer.config import Config
 from streamer.fanout.announce import Host
+from streamer.fanout.endings import return_spread_ms
 from streamer.fanout.hub import Hub
 from streamer.fanout.presence import Presence
 from streamer.fanout.uring import SendRing
@@ -150,7 +153,7 @@ class LoacastServer:
         await stack.enter_async_context(LoopLateness(metrics.loop_lateness.observe))
         tree = await store.zones.tree()
         tokens = await self._tokens(store)
-        hub = self.hub = self._fan_out(stack, metrics)
+        hub = self.hub = self._fan_out(stack, metrics, lambda: len(speakers.all()))
         speakers = SpeakerRegistry(store.speakers, hub, tree)
         await speakers.load()
         journal = StoreJournal(
@@ -215,6 +218,7 @@ class LoacastServer:
                     opener=Opener(files, recordings, whip, patience_s=READ_PATIENCE_S),
                     key=self._key,
                     settings=self._settings(),
+                    rules=KnownRules(lambda: studio.tree, tokens, policies),
                 ),
             ),
         )
@@ -227,7 +231,9 @@ class LoacastServer:
             _, self.admin_token = await tokens.create(name=ADMIN_NAME, role=Role.ADMIN)
         return tokens
 
-    def _fan_out(self, stack: AsyncExitStack, metrics: Metrics) -> Hub:
+    def _fan_out(
+        self, stack: AsyncExitStack, metrics: Metrics, enrolled: Callable[[], int]
+    ) -> Hub:
         loop = asyncio.get_running_loop()
         ring = open_ring() if self.config.io_uring else None
         if ring is not None:
@@ -241,6 +247,8 @@ class LoacastServer:
                 api_port=self.api_port,
                 clock_utc_us=lambda: us_of_utc(utc_of(0)),
                 signing_key=self._key.public,
+                # Not of those who are here: the first to return meet an empty hub.
+                return_spread_ms=lambda: return_spread_ms(enrolled()),
             ),
             ring=ring,
         )

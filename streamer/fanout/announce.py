@@ -29,6 +29,8 @@ class Host:
     "UTC at which the media clock was at 0, by what the wall clock says now."
     signing_key: str | None = None
     "Of its documents, in base64."
+    return_spread_ms: Callable[[], int | None] = lambda: None
+    "Over which time its listeners should come back if it is gone without a goodbye."
 
 
 NOBODY = Host()
@@ -44,6 +46,7 @@ def welcome(identity: ListenerIdentity, *, ptime_ms: int, host: Host = NOBODY) -
         api_port=host.api_port,
         clock_utc_us=host.clock_utc_us(),
         signing_key=host.signing_key,
+        return_spread_ms=host.return_spread_ms(),
     )
     return text_frame(serialize(message))
 

@@ -36,7 +36,10 @@ _OFF_SQES: Final = 0x10000000
 _FEAT_SINGLE_MMAP: Final = 1 << 0
 _ENTER_GETEVENTS: Final = 1 << 0
 _OP_SEND: Final = 26
-_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+# After MSG_EOR the next bytes get a buffer of their own (tcp(7) is silent; Linux's
+# tcp_sendmsg is not), so each send is held against TCP_NOTSENT_LOWAT; else what is
+# appended to the last unsent buffer is not.
+_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL | socket.MSG_EOR
 _SQE = np.dtype(
     {
         "names": ["opcode", "fd", "addr", "len", "msg_flags", "user_data"],

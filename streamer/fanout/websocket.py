@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from time import monotonic_ns
@@ -55,15 +55,13 @@ from streamer.wire.health import Health
 BACKLOG = 4096  # a province's speakers come back within a second
 SILENCE_LIMIT_NS = 28_000_000_000
 TEND_S = 1
-RETURNS_PER_SECOND = 300
-"Handshakes a restarted server is spread over: a third of a core."
 
 # Accepted sockets inherit these from the listening one (tcp(7), Linux).
 _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    # Unsent bytes the kernel takes before it says "full": 0.7 s at 32 kb/s. It fills
-    # its last buffer beyond them: 4.9 kB were seen, and no fewer with a lower mark.
-    (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 4096),
+    # Unsent bytes the kernel takes before it says "full": 0.8 s at 32 kb/s. The last
+    # message goes beyond (all that fits its last buffer where there is no ring).
+    (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 3584),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000),
     # Fixed, so that the kernel's autotuning does not grow it to megabytes.
     (socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536),
@@ -153,11 +151,7 @@ class WebSocketServer:
             connection.transport.abort()
         # Each is told another time to come back, so that they do not come at once.
         for number, listener in enumerate(tuple(self._listeners)):
-            delay_ms = number * 1000 // RETURNS_PER_SECOND
-            ending = endings.SHUTDOWN
-            listener.close(
-                replace(ending, retry_after_ms=ending.retry_after_ms + delay_ms)
-            )
+            listener.close(endings.shutdown(number))
         await asyncio.wait([self._tending])
         await self._server.wait_closed()
 

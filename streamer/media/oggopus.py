@@ -42,14 +42,16 @@ class OggOpusFile:
         self._body(self._lacing())  # the tags: of one page, when we write them
         self.pre_skip_samples: int = pre_skip
         "Decoded samples before the first one of sound."
+        self._audio_at = file.tell()
 
     def packets(self, first: int = 0) -> Iterator[bytes]:
-        """Yield the packets from number *first* on; call it once.
+        """Yield the packets from number *first* on; it ends what it yielded before.
 
         Raises:
             OggError: The file is cut short, or a packet spans pages.
         """
         index = 0
+        self._file.seek(self._audio_at)
         while lacing := self._lacing():
             sizes = _sizes(lacing)
             if index + len(sizes) <= first:

@@ -22,7 +22,8 @@ from streamer.store.records import Broadcast, EndReason
 from streamer.store.store import Store
 
 DETAIL = "Speakers played it by themselves; no server had it on the air."
-_GIVEN_UP = (OutcomeKind.MISSED, OutcomeKind.FAILED)
+# A speaker that was away cannot know of a refusal; what sounded is in the log.
+_GIVEN_UP = (OutcomeKind.MISSED, OutcomeKind.FAILED, OutcomeKind.REFUSED)
 
 logger = logging.getLogger(__name__)
 

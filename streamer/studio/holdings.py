@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Protocol
@@ -18,7 +18,7 @@ from streamer.air.schedule import (
     ScheduleEntry,
     occurrences,
 )
-from streamer.media.frame import Pcm
+from streamer.media.frame import SAMPLE_RATE_HZ, Pcm
 from streamer.media.source import Source
 from streamer.store.columns import us_of_utc
 from streamer.store.identifiers import planned_id
@@ -58,6 +58,8 @@ class Holding:
     open: Callable[[], Awaitable[Source]]
     before: Pcm
     what: tuple[Occurrence, Planned] | StoredMessage
+    limit_s: int | None = None
+    "A zone's policy ends it then; None: it lasts as long as it is."
 
     @property
     def title(self) -> str:
@@ -87,8 +89,10 @@ def starts(
     return list(islice(heapq.merge(*each_ones), MAX_STARTS))
 
 
-def of_start(start: Occurrence, planned: Planned, opening: Opening) -> Holding:
-    """Return what a start of the schedule needs."""
+def of_start(
+    start: Occurrence, planned: Planned, limit_s: int | None, opening: Opening
+) -> Holding:
+    """Return what a start of the schedule needs, which lasts so long at most."""
     entry = planned.entry
     slot_s = None if entry.fill is Fill.NONE else entry.duration_s
     wanted = ScheduledStart(
@@ -106,6 +110,7 @@ def of_start(start: Occurrence, planned: Planned, opening: Opening) -> Holding:
         open=lambda: opening.open_start(wanted),
         before=opening.before(chime=entry.chime, attention_s=0),
         what=(start, planned),
+        limit_s=limit_s,
     )
 
 
@@ -131,6 +136,9 @@ def offer_of(holding: Holding, file: Rendition) -> Offer:
     entry, start_us = planned.entry, us_of_utc(start.start_utc)
     id_ = planned_id(entry.id, start_us)
     item = _item(id_, entry.title, entry.programme_class, file, start_us)
+    if holding.limit_s is not None:  # all of the file is fetched; its end is not heard
+        most = holding.limit_s * SAMPLE_RATE_HZ
+        item = replace(item, samples=min(item.samples, most))
     return Offer(entry.zone_ids, item)
 
 

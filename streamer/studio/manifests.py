@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from streamer.air.arbiter import Arbiter
+from streamer.air.silence import is_silent
 from streamer.air.zones import DEFAULT_PLAYOUT_DELAY_MS, ZoneTree
 from streamer.store.columns import us_of_utc
 from streamer.store.promises import Promise
@@ -77,7 +78,7 @@ class Manifests:
         """Return the manifest of a zone, without version and time."""
         air = self.air()
         path = path_of(zone_id, air.tree)
-        silenced = not air.silences.isdisjoint(path)
+        silenced = is_silent(path, air.silences)
         items = [each.item for each in self.offers if _meet(each.zone_ids, path)]
         orders = [each.signed for each in self.orders if _meet(each.zone_ids, path)]
         delay_ms, floor = DEFAULT_PLAYOUT_DELAY_MS, None

@@ -1,9 +1,10 @@
 """Keeps what speakers hold up to date, so that they can do without the server.
 
-Each turn looks at the schedule, the stored messages, the zones and the silences; what
-can be played from a disk is made into a file (`renditions`), promised in the store,
-and only then named in the manifests of its zones. Whoever reads a manifest may
-therefore fetch all that is in it, and who plays it can account for it.
+Each turn looks at the schedule, the stored messages, the zones, the silences and what
+starts would be refused for (`foresight`). What can be played from a disk is made into a
+file (`renditions`), promised in the store, and only then named in the manifests of its
+zones. Whoever reads a manifest may therefore fetch all that is in it, and who plays it
+can account for it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Self, TypeAlias
 
+from streamer.air.schedule import Occurrence
+from streamer.air.silence import silent_zones
+from streamer.air.timetable import OutcomeKind
 from streamer.store.columns import us_of_utc
 from streamer.store.errors import StoreError
 from streamer.store.promises import Promise, StoredMessage
 from streamer.store.store import Store
 from streamer.studio.errors import StudioError
+from streamer.studio.foresight import Foresight
 from streamer.studio.holdings import (
+    MAX_STARTS,
     Holding,
     Offer,
     Opening,
@@ -58,11 +64,12 @@ class Provision:
         renditions: Makes the files.
         manifests: Is told what to offer; knows the air and the time.
         opening: Opens sources.
+        foresight: Knows what would be refused.
         changed: See there.
         ahead: How far it looks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing it looks at
         self,
         planning: Planning,
         store: Store,
@@ -70,6 +77,7 @@ class Provision:
         manifests: Manifests,
         *,
         opening: Opening,
+        foresight: Foresight,
         changed: Changed,
         ahead: timedelta = timedelta(days=1),
     ) -> None:
@@ -77,6 +85,7 @@ class Provision:
         self._store = store
         self._manifests = manifests
         self._opening = opening
+        self._foresight = foresight
         self._changed = changed
         self._ahead = ahead
         self.renditions = renditions
@@ -123,9 +132,10 @@ class Provision:
     async def _turn(self) -> None:
         """Look whether anything changed; if so, bring the manifests up to date."""
         air, now_s = self._manifests.air(), asyncio.get_running_loop().time()
-        seen = (*self._planning.all(), air.tree, air.silences)
-        alike = len(seen) == len(self._seen) and all(map(_is, seen, self._seen))
-        if alike and not self._news and now_s - self._looked_s < LOOK_S:
+        facts = self._foresight.facts()
+        seen = (*self._planning.all(), air.tree, air.silences, *facts)
+        # What is the very same is not looked into, so this is quick.
+        if seen == self._seen and not self._news and now_s - self._looked_s < LOOK_S:
             return
         self._seen, self._looked_s, self._news = seen, now_s, False
         try:
@@ -179,8 +189,8 @@ class Provision:
 
     def _tell(self, zone_ids: Iterable[str]) -> None:
         tree = self._manifests.air().tree
-        if there := [each for each in zone_ids if each in tree]:
-            self._changed(tree.covered(there), self._manifests.new_version())
+        if there := tree.names(silent_zones(tree, frozenset(zone_ids))):
+            self._changed(there, self._manifests.new_version())
 
     def _key(self, holding: Holding) -> str:
         return self.renditions.key(holding.content)
@@ -198,11 +208,27 @@ class Provision:
         until_utc = now_utc + self._ahead
         found = await asyncio.to_thread(starts, entries, now_utc - LONGEST, until_utc)
         messages = await self._store.messages.all()
-        return [of_message(each, self._opening) for each in messages] + [
-            of_start(each, planned[each.entry_id], self._opening)
-            for each in found
-            if each.start_utc >= planned[each.entry_id].armed_utc
-        ]
+        refused = await self._refused(now_utc)
+        holdings = [of_message(each, self._opening) for each in messages]
+        for start in found:
+            what = planned[start.entry_id]
+            if start.start_utc < what.armed_utc or start in refused:
+                continue
+            try:
+                limit_s = await self._foresight.limit_s(what, start.start_utc)
+            except StudioError as error:
+                logger.debug("speakers do not hold %s: %s", start, error)
+                continue
+            holdings.append(of_start(start, what, limit_s, self._opening))
+            await asyncio.sleep(0)  # thousands take a while; audio has its turn
+        return holdings
+
+    async def _refused(self, now_utc: datetime) -> set[Occurrence]:
+        """Return the starts that are not over yet and were refused for good."""
+        found = await self._planning.outcomes.between(
+            now_utc - LONGEST, now_utc, limit=MAX_STARTS
+        )
+        return {each.occurrence for each in found if each.kind is OutcomeKind.REFUSED}
 
     async def _make_next(self) -> None:
         """Make the first file that is missing, unless it failed a moment ago."""
@@ -221,7 +247,3 @@ class Provision:
             self._retry_s.pop(key, None)
             self._news = True
             return
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other

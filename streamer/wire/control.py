@@ -73,6 +73,8 @@ class Welcome:
     "UTC, in microseconds since 1970, at which the media clock was at 0."
     signing_key: str | None = None
     "Ed25519 key of the server's documents (RFC 8032), 32 bytes in base64."
+    return_spread_ms: int | None = None
+    "Who loses this server without a goodbye comes back over so much time."
 
 
 @dataclass(frozen=True, slots=True)

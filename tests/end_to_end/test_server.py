@@ -272,7 +272,8 @@ async def test_a_speaker_hears_its_zone_and_the_broadcaster_sees_it(
     async with world(config) as it:
         speaker = await it.enrol("a")
         async with it.listen(speaker["credential"]) as link:
-            assert (await control(link, "welcome"))["zone"] == "a"
+            welcome = await control(link, "welcome")
+            assert (welcome["zone"], welcome["return_spread_ms"]) == ("a", 1000 // 300)
             broadcast = await it.post("broadcasts", **order("p"))
             told = await control(link, "programme")
             assert (told["broadcast"], told["ssrc"]) == (

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.speaker.playout import STEP_SAMPLES, Playout
+from clients.speaker.head import STEP_SAMPLES
+from clients.speaker.playout import Playout
 from streamer.media.frame import FRAME_SAMPLES, SAMPLE_RATE_HZ, Pcm
 from streamer.media.opus import OpusDecoder, OpusEncoder
 from streamer.wire.control import (

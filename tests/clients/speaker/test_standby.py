@@ -141,6 +141,30 @@ class TestFailedAttempts:
             standby.failed(now_ns=now_ns, refused=False)
         assert waits == [1, 2, 4, 8, 16, 30, 30]
 
+    def test_one_who_knows_the_crowd_tries_a_dead_path_again_soon(self) -> None:
+        standby = Standby(latest)
+        standby.told(33_333)
+        now_ns = playing(standby) + AUDIO_LIMIT_NS
+        waits = []
+        for _ in range(7):
+            age_ns = opened_after(standby, now_ns, within_ns=100_000 * MS)
+            assert age_ns is not None
+            waits.append(age_ns)
+            now_ns += age_ns
+            standby.failed(now_ns=now_ns, path=True)
+        assert max(waits) <= 1_500 * MS
+
+    def test_one_whose_attempt_is_refused_goes_to_its_place_in_the_row(self) -> None:
+        standby = Standby(latest)
+        standby.told(33_333)
+        now_ns = playing(standby) + AUDIO_LIMIT_NS + 1_000 * MS
+        assert not standby.wants_another(now_ns=now_ns - 1_000 * MS)
+        assert standby.wants_another(now_ns=now_ns)
+        standby.failed(now_ns=now_ns, path=False)
+        age_ns = opened_after(standby, now_ns, within_ns=100_000 * MS)
+        assert age_ns is not None
+        assert age_ns // (1_000 * MS) == 33
+
     def test_a_refused_credential_is_not_tried_again_within_a_minute(self) -> None:
         standby = Standby(at_once)
         now_ns = playing(standby) + AUDIO_LIMIT_NS

@@ -129,6 +129,72 @@ async def test_from_the_plan_to_the_log(
     await outside.aclose()
 
 
+async def items_in(client: httpx.AsyncClient, server: LoacastServer, count: int) -> Any:
+    """Return the planned items, once there are so many."""
+    async with asyncio.timeout(10):
+        while True:
+            answer = await client.get(MANIFEST)
+            if answer.status_code == 200:
+                manifest = parse_manifest(answer.content, verifier(server))
+                items = [e for e in manifest.items if e.start_utc_us is not None]
+                if len(items) == count:
+                    return manifest, items
+            await asyncio.sleep(0.1)
+
+
+async def test_what_a_start_would_be_refused_for_is_not_held(
+    server: LoacastServer, admin: httpx.AsyncClient, client_of: ClientOf
+) -> None:
+    """A policy above, a token that is revoked: each makes another manifest."""
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    tokens = server.services.tokens
+    owner, secret = await tokens.create(name="xã", role="operator")
+    file = (await admin.post("/api/v1/files?name=b.wav", content=tone())).json()["id"]
+    entry = {
+        "title": "Bản tin",
+        "zone_ids": ["b"],
+        "class": "normal",
+        "items": [{"kind": "file", "file_id": file}] * 2,
+        "starts_local": (start + timedelta(hours=7)).replace(tzinfo=None).isoformat(),
+        "duration_s": 60,
+        "fill": "none",
+    }
+    bearer = {"Authorization": f"Bearer {secret}"}
+    planned = await admin.post("/api/v1/schedule", json=entry, headers=bearer)
+    planned.raise_for_status()
+    speaker = await speaker_of(server, "b")
+    first, (item,) = await items_in(speaker, server, 1)
+    assert item.samples == 2 * 48_000
+
+    url = "/api/v1/zones/p/policy"  # of the zone above
+    (await admin.put(url, json={"longest_s": 1})).raise_for_status()
+    async with asyncio.timeout(5):
+        while item.samples != 48_000:  # the rest is cut off
+            _, (item,) = await items_in(speaker, server, 1)
+    await tokens.delete(owner.id)
+    refused, _ = await items_in(speaker, server, 0)
+    assert refused.version > first.version
+    (await admin.delete(url)).raise_for_status()
+    await speaker.aclose()
+
+
+async def test_a_silence_of_everything_empties_every_manifest(
+    server: LoacastServer, admin: httpx.AsyncClient
+) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    await plan(admin, start)
+    speaker = await speaker_of(server, "a1")
+    before, _ = await items_in(speaker, server, 1)
+    await admin.post("/api/v1/air/silence", json={"zone_ids": ["*"], "reason": "thử"})
+    silent, _ = await items_in(speaker, server, 0)
+    assert (silent.silenced, silent.items, silent.orders) == (True, (), ())
+    assert silent.version > before.version
+    await admin.post("/api/v1/air/lift", json={"zone_ids": ["*"]})
+    lifted, _ = await items_in(speaker, server, 1)
+    assert not lifted.silenced
+    await speaker.aclose()
+
+
 async def check_files(
     item: Item, inside: httpx.AsyncClient, outside: httpx.AsyncClient
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.fanout.announce import Host
+from streamer.fanout.endings import return_spread_ms
 from streamer.fanout.listener import FakeListener, ListenerIdentity
 from streamer.media.frame import FRAME_NS
 from streamer.wire.control import Idle, Programme, Welcome, parse_from_server
@@ -145,18 +146,18 @@ def test_a_message_about_to_be_sent_is_not_cut_short_for_others(rig: Rig) -> Non
         assert indexes(events_of(listener), NORMAL) == list(range(7))
 
 
-def test_the_welcome_says_where_webrtc_is(rig: Rig) -> None:
+def test_the_welcome_says_where_webrtc_is_and_how_the_crowd_returns(rig: Rig) -> None:
     hub = type(rig.hub)(
         clock_ns=lambda: 0,
         defer=rig.deferred.append,
         metrics=rig.hub._metrics,
-        host=Host(whep_port=8080),
+        host=Host(whep_port=8080, return_spread_ms=lambda: return_spread_ms(10_000)),
     )
     listener = FakeListener(ListenerIdentity("s", "a", 70, DELAY_MS))
     hub.add(listener)
     listener.flush()
     first = next(iter(messages_of(bytes(listener.taken))))
-    assert first == [Welcome("s", "a", 20, whep_port=8080)]
+    assert first == [Welcome("s", "a", 20, whep_port=8080, return_spread_ms=33_333)]
     old = '{"type":"welcome","speaker":"s","zone":"a","ptime_ms":20}'
     assert parse_from_server(old) == Welcome("s", "a", 20)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -139,3 +141,31 @@ def test_the_loops_close_a_socket_only_after_they_said_so(
 
     with asyncio.Runner(loop_factory=loop) as runner:
         assert runner.run(see())
+
+
+MARK_BYTES = 3584
+SIOCOUTQNSD = 0x894B
+"linux/sockios.h: asks for the bytes not sent yet."
+
+
+def frozen_link() -> Pair:
+    """Return a TCP connection whose reader takes nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        theirs = socket.socket()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        theirs.connect(listening.getsockname())
+        ours, _ = listening.accept()
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MARK_BYTES)
+    return ours, theirs
+
+
+def test_a_frozen_link_holds_the_mark_and_one_message_unsent(ring: SendRing) -> None:
+    ours, theirs = frozen_link()
+    with ours, theirs:
+        message = bytes(240)
+        for _ in range(1000):
+            if ring.send(descriptors([(ours, theirs)]), message)[0] != len(message):
+                break
+        held = fcntl.ioctl(ours.fileno(), SIOCOUTQNSD, bytes(4))
+        assert 0 < struct.unpack("i", held)[0] <= MARK_BYTES + len(message)

@@ -29,7 +29,14 @@ from streamer.wire.sequence import unwrap
 integers = st.integers(-(2**53) + 1, 2**53 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=60)
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Welcome, texts, texts, integers, st.none() | integers),
+    st.builds(
+        Welcome,
+        texts,
+        texts,
+        integers,
+        st.none() | integers,
+        return_spread_ms=st.none() | integers,
+    ),
     st.builds(Settings, integers, integers, *[st.none() | integers] * 2),
     st.builds(
         Programme,
