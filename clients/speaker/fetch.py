@@ -119,7 +119,7 @@ def get_file(
 
 def _read(response: http.client.HTTPResponse, size: int) -> bytes:
     try:
-        chunk = response.read(size)
+        chunk = response.read1(size)  # what there is: a drip must not hold us
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(f"the connection broke: {error}") from error
     if not chunk:

@@ -171,6 +171,7 @@ class Pantry:
 
     async def run(self) -> None:
         """Fetch what is missing, until cancelled."""
+        self._stopping = False
         try:
             while True:
                 try:

@@ -9,20 +9,19 @@ from functools import partial
 from streamer.bus.bus import AirChange, OnAir, Switch
 from streamer.fanout import endings
 from streamer.fanout.announce import NOBODY, Host, announcement, settings, welcome
-from streamer.fanout.carried import NOTHING, Carried, Parcel, Tail, pack
+from streamer.fanout.carried import NOTHING, Carried, Parcel, Tail
 from streamer.fanout.delivery import TRANSPORT, Defer, Delivery, Ring
 from streamer.fanout.endings import Ending
 from streamer.fanout.group import Group
 from streamer.fanout.listener import Listener, ListenerIdentity
 from streamer.fanout.member import Member, playable_since_ns
 from streamer.fanout.roster import SIZES, Roster
+from streamer.fanout.supply import PREROLL_NS, Supply
 from streamer.fanout.tuning import Tuning
-from streamer.media.frame import FRAME_NS, ProgrammePacket
+from streamer.media.frame import ProgrammePacket
 from streamer.metrics import Metrics
 from streamer.wire.control import ProgrammeClass
 
-PREROLL_NS = 4 * FRAME_NS  # lets the decoder settle before the first heard sample
-STALL_LIMIT_NS = 10_000_000_000
 REPLACED_AFTER_NS = 5_000_000_000  # make before break: the two overlap this long
 _CUTS_IN = (ProgrammeClass.PRIORITY, ProgrammeClass.EMERGENCY)
 
@@ -49,14 +48,21 @@ class Hub:
         host: Host = NOBODY,
         ring: Ring | None = None,
     ) -> None:
-        self._welcome = partial(welcome, host=host)
+        self._host = host
         self._clock_ns = clock_ns
         self._metrics = metrics
-        self._skipped = metrics.packets_skipped.labels(TRANSPORT)
         self._delivery = Delivery(defer=defer, metrics=metrics, ring=ring)
         self._roster = Roster()
         self._tuning = Tuning(self._roster)
-        self._behind: dict[Member, None] = {}
+        self._supply = Supply(
+            self._roster,
+            self._tuning,
+            self._delivery,
+            clock_ns=clock_ns,
+            metrics=metrics,
+            greet=self._greet,
+            give_up=partial(self._end, ending=endings.STALLED),
+        )
         self._replaced: deque[tuple[int, Member]] = deque()
 
     def __len__(self) -> int:
@@ -88,13 +94,13 @@ class Hub:
             self._end(member, endings.REPLACED)
         member = self._roster.admit(listener)
         self._tuning.regroup(member.identity.zone_id)
-        self._catch_up(member)
+        self._supply.catch_up(member)
 
     def remove(self, listener: Listener) -> None:
         """Forget *listener*: nothing is written to it any more; idempotent."""
         if (member := self._roster.dismiss(listener)) is not None:
             self._tuning.regroup(member.identity.zone_id)
-            self._behind.pop(member, None)
+            self._supply.forget(member)
             self._delivery.forget(member)
 
     def queued(self, listener: Listener) -> None:
@@ -108,7 +114,7 @@ class Hub:
             before = member.identity
             self._roster.amend(member, identity)
             if settings(identity) != settings(before):
-                self._deliver(member, Parcel(settings(identity)))
+                self._supply.deliver(member, Parcel(settings(identity)))
             if identity.zone_id != before.zone_id:
                 self._move(member, before.zone_id)
 
@@ -119,7 +125,9 @@ class Hub:
             return
         member.audio, member.ssrc = enabled, None  # it lacks all that is heard
         self._tuning.regroup(member.identity.zone_id)
-        bring = self._hold_up if self._delivery.is_stalled(member) else self._catch_up
+        supply = self._supply
+        stalled = self._delivery.is_stalled(member)
+        bring = supply.hold_up if stalled else supply.catch_up
         bring(member)
 
     def tell(self, zone_ids: Iterable[str], control: bytes) -> None:
@@ -147,11 +155,7 @@ class Hub:
     def tend(self) -> None:
         """Bring recovered listeners up to date; close the stalled and replaced."""
         now_ns = self._clock_ns()
-        for member in tuple(self._behind):
-            if self._delivery.is_stalled(member):
-                self._hold_up(member)
-            else:
-                self._catch_up(member)
+        self._supply.tend()
         while self._replaced and self._replaced[0][0] <= now_ns:
             member = self._replaced.popleft()[1]
             # Unless the newer one has gone meanwhile: then there is no other box.
@@ -169,9 +173,9 @@ class Hub:
         for size in SIZES:
             group = groups.get((size, (packet.index + 1) % size))
             if group is not None:
-                self._fan_out(group, programme.bundle(size), packet)
+                self._supply.fan_out(group, programme.bundle(size), packet)
         if programme.tails:
-            self._send_tails(programme, packet)
+            self._supply.send_tails(programme, packet)
         if programme.watched and all(size <= packet.index + 1 for size, _ in groups):
             programme.watched = False
             self._delivery.after_flush(partial(self._observe, programme.on_air))
@@ -226,7 +230,9 @@ class Hub:
             after = (
                 new.burst(group[0], since_ns=since_ns - PREROLL_NS) if new else NOTHING
             )
-            moved += self._deliver_to_all(group, before + Parcel(control) + after)
+            moved += self._supply.deliver_to_all(
+                group, before + Parcel(control) + after
+            )
         for member in moved:
             member.ssrc = new.on_air.ssrc if new else None
         if new is not None:
@@ -242,9 +248,9 @@ class Hub:
         new = self._tuning.heard_in(identity.zone_id)
         self._tuning.regroup(old_zone_id)
         self._tuning.regroup(identity.zone_id)
-        control = self._welcome(identity, ptime_ms=member.listener.ptime_ms)
+        control = self._greet(identity, member.listener.ptime_ms)
         if old is new:
-            self._deliver(member, Parcel(control))
+            self._supply.deliver(member, Parcel(control))
             return
         # A zone that hears nothing may have been silenced: what is held is cut.
         zone = self._roster.zone(identity.zone_id)
@@ -252,80 +258,8 @@ class Hub:
         control += announcement(new.on_air if new else None, from_ns=from_ns)
         self._transfer([member], (old, new), control, from_ns=from_ns)
 
-    # Sending, and what a stalled link does to it (README.md, "Slow listeners").
-
-    def _fan_out(self, group: Group, parcel: Parcel, packet: ProgrammePacket) -> None:
-        for member in self._delivery.fan_out(group, parcel):
-            if self._delivery.is_stalled(member):
-                self._skipped.inc(parcel.packets)
-                self._hold_up(member, newest=packet.index - 1)
-            else:
-                self._catch_up(member, newest=packet.index - 1)
-                self._delivery.write(member, parcel)
-
-    def _send_tails(self, programme: Carried, packet: ProgrammePacket) -> None:
-        programme.tails = [t for t in programme.tails if packet.capture_ns < t.until_ns]
-        for tail in programme.tails:
-            members = [
-                m for m in tail.members if m.audio and not m.gone and not m.stale
-            ]
-            self._delivery.fan_out(Group(members), pack([packet]))
-
-    def _deliver(self, member: Member, parcel: Parcel) -> bool:
-        """Write a control message; one that cannot be written makes *member* stale."""
-        if self._delivery.is_stalled(member):
-            self._hold_up(member)
-            member.stale = True
-            return False
-        if member.behind:
-            member.stale = True
-            self._catch_up(member)
-            return False
-        self._delivery.write(member, parcel)
-        return True
-
-    def _deliver_to_all(self, members: Sequence[Member], parcel: Parcel) -> set[Member]:
-        """Write a control message to each; return those it was written to."""
-        held_up = self._delivery.fan_out(Group(members), parcel)
-        for member in held_up:
-            self._deliver(member, parcel)
-        return set(members).difference(held_up)
-
-    def _hold_up(self, member: Member, *, newest: int | None = None) -> None:
-        """Note a stall; after ten seconds of it, end the connection.
-
-        *newest* is the newest packet that *member* was sent or is not due yet.
-        """
-        now_ns = self._clock_ns()
-        if not member.behind:
-            programme = self._tuning.carried(member.ssrc)
-            if newest is None:
-                newest = programme.newest if programme else -1
-            member.fall_behind(newest, now_ns=now_ns)
-            self._behind[member] = None
-            self._metrics.stalls.labels(TRANSPORT).inc()
-        elif now_ns - member.stalled_ns >= STALL_LIMIT_NS:
-            self._end(member, endings.STALLED)
-
-    def _catch_up(self, member: Member, *, newest: int | None = None) -> None:
-        """Send a member that joins or recovers what it lacks and can still play."""
-        identity = member.identity
-        zone = self._roster.zone(identity.zone_id)
-        parcel = NOTHING
-        if member.stale:
-            hello = self._welcome(identity, ptime_ms=member.listener.ptime_ms)
-            parcel = Parcel(hello + settings(identity) + zone.control)
-        if (programme := self._tuning.carried(zone.ssrc)) is not None:
-            playable_ns = self._clock_ns() - identity.playout_delay_ms * 1_000_000
-            parcel += programme.burst(
-                member,
-                since_ns=max(zone.from_ns, playable_ns) - PREROLL_NS,
-                first=member.missing_index if member.ssrc == zone.ssrc else 0,
-                newest=newest,
-            )
-        self._behind.pop(member, None)
-        member.recover(zone.ssrc)
-        self._delivery.write(member, parcel)
+    def _greet(self, identity: ListenerIdentity, ptime_ms: int) -> bytes:
+        return welcome(identity, ptime_ms=ptime_ms, host=self._host)
 
     def _end(self, member: Member, ending: Ending) -> None:
         if not member.gone:

@@ -224,7 +224,7 @@ class TestJoining:
             sock = listener._connection.transport.get_extra_info("socket")
             tcp = socket.IPPROTO_TCP
             assert sock.getsockopt(tcp, socket.TCP_NODELAY)
-            assert sock.getsockopt(tcp, socket.TCP_NOTSENT_LOWAT) == 4096
+            assert sock.getsockopt(tcp, socket.TCP_NOTSENT_LOWAT) == 3584
             assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 15_000
             # The kernel doubles what it is told (socket(7)).
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 131_072
@@ -569,7 +569,7 @@ class TestStalledListener:
     async def test_is_closed_after_ten_seconds(
         self, port: Port, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("streamer.fanout.hub.STALL_LIMIT_NS", 200_000_000)
+        monkeypatch.setattr("streamer.fanout.supply.STALL_LIMIT_NS", 200_000_000)
         port.start()
         sock = self.stalling_socket(port)
         await asyncio.sleep(0.1)

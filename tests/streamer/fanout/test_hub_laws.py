@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.bus.bus import Switch
-from streamer.fanout.hub import PREROLL_NS
 from streamer.fanout.listener import FakeListener, ListenerIdentity
+from streamer.fanout.supply import PREROLL_NS
 from streamer.media.frame import FRAME_NS, ProgrammePacket
 from streamer.wire.control import Idle, Programme, ServerMessage
 from tests.streamer.fanout.rig import (
