@@ -88,8 +88,9 @@ class Stream:
         blocks = [red.RedBlock(payload_type, 0, payload)]
         room_bytes = MAX_RED_BYTES - len(payload)
         for distance, earlier in self._earlier():
-            room_bytes -= red.REDUNDANT_HEADER_BYTES + len(earlier)
-            if room_bytes > 0 and len(earlier) <= red.MAX_BLOCK_BYTES:
+            block_bytes = red.REDUNDANT_HEADER_BYTES + len(earlier)
+            if block_bytes < room_bytes and len(earlier) <= red.MAX_BLOCK_BYTES:
+                room_bytes -= block_bytes
                 offset = distance * FRAME_SAMPLES
                 blocks.append(red.RedBlock(payload_type, offset, earlier))
         # RFC 2198, section 4, shows the oldest first; the primary is the last.
