@@ -54,9 +54,7 @@ class TokenRegistry:
         """Call *deleted* with the id of each token that is deleted."""
         self._deleted = deleted
 
-    def holder(
-        self, token_id: str, at_utc: datetime | None = None
-    ) -> Principal | None:
+    def holder(self, token_id: str, at_utc: datetime | None = None) -> Principal | None:
         """Return whose token it is, if it is valid, now or at a later instant."""
         token = self._tokens.get(token_id)
         if token is None or not token.valid_at(at_utc or datetime.now(UTC)):
