@@ -19,6 +19,7 @@ from clients.speaker.accounts import Accounts
 from clients.speaker.choosing import SAME_US, Choice, choose, join_live
 from clients.speaker.diskplay import REACT_US, DiskPlay, Host, Playing, Start
 from clients.speaker.notebook import Notebook
+from clients.speaker.obeying import Obeying
 from clients.speaker.ordering import Orders
 from clients.speaker.pantry import Pantry
 from clients.speaker.presence import Presence, is_emergency
@@ -31,15 +32,11 @@ from streamer.wire.control import (
     Settings,
     Welcome,
 )
-from streamer.wire.documents import Item, Order
+from streamer.wire.documents import Item
 
 TURN_S = 0.1
-TOGETHER_US = 1_000_000
-"An order is played so long after it was given: whoever has it by then is in step."
 SAVE_S, IDLE_SAVE_S = 10.0, 600.0
 "While something is played, and else: flash memory wears out."
-EARLY_US = 1_500_000
-"Before an order's end, what follows is made ready: more than D, less than what is fed."
 CUT_US = 10_000_000
 "A switch to nothing so long ago cuts what is held, too."
 
@@ -72,6 +69,7 @@ class Offline:
         self._orders = Orders(pantry, directory / "orders")
         self._disk = DiskPlay(host, pantry, notebook)
         self._server = Presence(time.monotonic())
+        self._obeying = Obeying(host, self._disk, self._orders, notebook, self._server)
         self._time = Timekeeper(host, self._server, wall_us)
         self._restraint = Restraint(pantry, notebook)
         self._accounts = Accounts(notebook)
@@ -218,7 +216,7 @@ class Offline:
             self._fall_silent(media_us)
         if utc_us is not None and not self._restraint.is_hushed:
             self._give_up(utc_us)
-            await self._obey(utc_us, media_us)
+            await self._obeying.begin(utc_us, media_us)
         if self._disk.playing is not None:
             await self._go_on(self._disk.playing, media_us, utc_us)
         elif utc_us is not None and not self._server.reachable(time.monotonic()):
@@ -276,57 +274,12 @@ class Offline:
             return
         item, end_us, order = playing.stream.item, playing.stream.end_us, playing.order
         if order is not None:
-            await self._go_on_with(order, playing, media_us, utc_us)
+            await self._obeying.go_on(order, playing, media_us, utc_us)
         elif media_us >= end_us:
             await self._disk.finish()
         elif self._server.welcomed and self._restraint.is_called_off(item):
             self._disk.end_at(media_us)
             self._host.hear_nothing(Idle(media_us))
-
-    async def _go_on_with(
-        self, order: Order, playing: Playing, media_us: int, utc_us: int | None
-    ) -> None:
-        """Repeat in time what is to be repeated, else make way for the server."""
-        end_us = playing.stream.end_us
-        if media_us < end_us - EARLY_US:
-            return
-        is_valid = utc_us is not None and utc_us < order.expires_utc_us
-        is_again = is_valid and playing.repetition < order.repeat
-        if is_again and await self._disk.repeat(order):
-            return
-        if media_us >= end_us:
-            await self._disk.finish()
-        # Early, for its packets are kept from then on.
-        self._return_to_server(end_us)
-
-    # -- orders ---------------------------------------------------------------------
-
-    async def _obey(self, utc_us: int, media_us: int) -> None:
-        """Begin the order that is next; one that is being obeyed is not cut off."""
-        playing = self._disk.playing
-        if playing is not None and playing.order is not None:
-            return
-        found = self._orders.next(self._server.speaker, self._notebook.notes, utc_us)
-        if found is None:
-            return
-        order, item = found
-        self._notebook.notes.serial = order.serial
-        if self._server.in_emergency:
-            _log.warning("order %s yields to a live emergency", order.id)
-            return
-        at_once_us = media_us - self._host.playout_delay_ms * 1000 + REACT_US
-        together_us = media_us + order.issued_utc_us + TOGETHER_US - utc_us
-        zero_us = max(at_once_us, together_us)
-        self._disk.end_at(zero_us)
-        zero_utc_us = utc_us + zero_us - media_us
-        choice = Choice(item, 0)
-        await self._disk.start(Start(choice, order.id, zero_us, zero_utc_us, order))
-
-    def _return_to_server(self, at_us: int) -> None:
-        """Hear again what the server wants to be heard."""
-        said = self._server.said
-        if self._server.welcomed and isinstance(said, Programme):
-            self._host.hear(replace(said, from_us=max(said.from_us, at_us)))
 
     # -- the notebook ---------------------------------------------------------------
 
