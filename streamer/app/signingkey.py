@@ -1,13 +1,13 @@
 """Keeps the key by which speakers know the server's documents.
 
 Unlike a certificate it never expires, and a damaged one is not replaced: speakers have
-pinned its public half, so a new key would leave each of them deaf to documents.
+pinned its public half, so a new key would leave each of them deaf to documents. Whoever
+has the key can have every speaker play a stored emergency message.
 """
 
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-MODE = 0o600
-"Whoever has the key can have every speaker play a stored emergency message."
+from streamer.app import secretfile
 
 
 class SigningKeyError(Exception):
@@ -50,11 +49,9 @@ def load_or_create(path: Path) -> SigningKey:
         OSError: It can be neither read nor written.
         SigningKeyError: What is there is no such key.
     """
-    try:
-        pem = path.read_bytes()
-    except FileNotFoundError:
+    pem = secretfile.read(path)
+    if pem is None:
         return _create(path)
-    path.chmod(MODE)
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -67,12 +64,5 @@ def load_or_create(path: Path) -> SigningKey:
 def _create(path: Path) -> SigningKey:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    secretfile.write(path, pem)
     return SigningKey(key)
