@@ -13,17 +13,14 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from bench.concealment import BLOCK, Blocks
-from bench.processes import Child
-from bench.recording import Recording
-from bench.speaker import CREDENTIAL_VARIABLE, await_recording
+from bench.speaker import CREDENTIAL_VARIABLE, ListeningProcess
 from clients.speaker.device import PacedDevice, WavSink, elapsed_ns
 from clients.speaker.mode import Mode
 from clients.speaker.policy import Transport
@@ -89,43 +86,11 @@ class WatchedSink:
             self._blocks = None
 
 
-class Watched:
-    """A listener's process, as a context manager.
+class Watched(ListeningProcess):
+    """A listener's process that ends when its standard input does, with a word of JSON.
 
-    Args:
-        command: It runs; ends when its standard input does, with a word of JSON.
-        credential: A speaker's.
-        wav: What it plays into; its blocks are beside it.
-        cores: Where it may run.
+    Its blocks are beside what it plays into.
     """
-
-    def __init__(
-        self,
-        command: Sequence[str],
-        credential: str,
-        wav: Path,
-        *,
-        cores: tuple[int, ...] = (),
-    ) -> None:
-        self.wav = wav
-        environment = {CREDENTIAL_VARIABLE: credential}
-        self._child = Child(command, environment=environment, cores=cores)
-
-    def __enter__(self) -> Self:
-        self._child.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._child.__exit__(*exception)
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._child.pid
-
-    def recording(self) -> Recording:
-        """Return what it plays, waiting until it has begun."""
-        return await_recording(self.wav, self._child)
 
     def finish(self) -> dict[str, Any]:
         """Let it end; return how it was doing."""
